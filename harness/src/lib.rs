@@ -1,0 +1,28 @@
+//! Measures local vision-language models: scripted scenarios, one worker process an epoch.
+
+pub mod chat;
+pub mod cli;
+pub mod environment;
+pub mod error;
+pub mod generate;
+pub mod machine;
+pub mod measure;
+pub mod message;
+pub mod models;
+pub mod nn;
+pub mod page_cache;
+pub mod parent;
+pub mod picture;
+pub mod plan;
+pub mod probes;
+pub mod progress;
+pub mod scenarios;
+pub mod score;
+pub mod source;
+pub mod subject;
+pub mod tensor;
+pub mod tokenizer;
+pub mod weights;
+pub mod worker;
+
+pub use error::{Error, Result};

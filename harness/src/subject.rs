@@ -1,0 +1,142 @@
+//! A model under test, seen from the outside: picture and messages in, text and stage times out.
+//!
+//! Hides the tensor library, so that scenarios compile once and are tested against a scripted fake.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Who said a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The person.
+    User,
+    /// The model, earlier.
+    Assistant,
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who.
+    pub role: Role,
+    /// What.
+    pub text: String,
+}
+
+impl Message {
+    /// A turn of the person.
+    #[must_use]
+    pub fn user(text: impl Into<String>) -> Self {
+        Self { role: Role::User, text: text.into() }
+    }
+
+    /// A turn of the model.
+    #[must_use]
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self { role: Role::Assistant, text: text.into() }
+    }
+}
+
+/// When generation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At the model's own stop ids, or at the limit.
+    AtStopId,
+    /// At the limit alone: stop ids are never chosen, so that decoding has a fixed length.
+    AtLimit,
+}
+
+/// Whether the device is waited for between phases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// No barriers: what a user feels. `vision` and `prefill` are not known.
+    Fused,
+    /// A barrier after each phase: every stage is known, the total may be a little longer.
+    Phased,
+}
+
+/// One request. Greedy, always.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Encoded picture files (PNG, JPEG, …); they belong to the first user turn.
+    pub images: &'a [&'a [u8]],
+    /// The conversation, ending with a user turn.
+    pub messages: &'a [Message],
+    /// At most this many ids.
+    pub max_new_tokens: usize,
+    /// When to end.
+    pub stop: Stop,
+    /// Barriers or none.
+    pub pass: Pass,
+}
+
+/// Times since the request was handed over (`t_req`), on the host's monotonic clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stages {
+    /// `t_img`: pictures decoded, resized, tiled and normalised, prompt tokenised.
+    pub image_prep: Duration,
+    /// `t_vis`: vision features ready. Only in a phased pass with a picture.
+    pub vision: Option<Duration>,
+    /// `t_pre`: last-position logits of the prompt ready. Only in a phased pass.
+    pub prefill: Option<Duration>,
+    /// `t_1 … t_n`: each generated id on the host.
+    pub tokens: Vec<Duration>,
+    /// `t_txt`: text detokenised.
+    pub total: Duration,
+}
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// The rendered prompt before placeholder expansion.
+    pub prompt: String,
+    /// Prompt ids after expansion.
+    pub input_ids: Vec<u32>,
+    /// How many of them hold image features.
+    pub image_tokens: usize,
+    /// Generated ids, the stop id included.
+    pub output_ids: Vec<u32>,
+    /// Their text, special tokens left out, surrounding white space kept.
+    pub text: String,
+    /// First-step logits over the vocabulary.
+    pub first_logits: Vec<f32>,
+    /// Distance of the first and second logit at each step.
+    pub margins: Vec<f32>,
+    /// When what was ready.
+    pub stages: Stages,
+}
+
+/// Facts of a loaded model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// The checkpoint's `model_type`.
+    pub architecture: String,
+    /// Arithmetic and stored weights, e.g. `f32 (bf16 weights)`.
+    pub precision: String,
+    /// Bytes of the weight files.
+    pub weight_bytes: u64,
+    /// Parameters.
+    pub parameters: u64,
+    /// Ids that end an answer.
+    pub stop_ids: Vec<u32>,
+}
+
+/// Why a request could not be answered.
+pub type AskError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A loaded model.
+pub trait Subject {
+    /// What was loaded.
+    fn loaded(&self) -> &Loaded;
+
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// Whatever the picture, the prompt or the engine got wrong, in one line.
+    fn ask(&mut self, request: &Request<'_>) -> Result<Reply, AskError>;
+
+    /// Bytes held by the device's allocator at their peak, where the library counts them.
+    fn device_peak(&self) -> Option<u64>;
+}

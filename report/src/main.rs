@@ -1,0 +1,3 @@
+//! The `report` command.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! Not written yet.
+#[derive(Debug)]
+/// The database.
+pub struct Db;

@@ -1,0 +1,17 @@
+//! The data model of vlm-bench and the SQLite file that keeps it.
+//!
+//! Pure, without SQL: [`run`] (what was measured), [`metric`] (what a figure means and how it is
+//! printed), [`stats`] and [`summary`] (what is derived when runs are read). Only [`db`] knows SQL.
+
+pub mod db;
+pub mod error;
+pub mod legacy;
+pub mod metric;
+pub mod run;
+pub mod stats;
+pub mod summary;
+
+pub use db::Db;
+pub use error::{Error, Result};
+pub use metric::{Direction, Metric, Unit};
+pub use run::{Answer, Cell, Environment, Machine, Outcome, Run, Sample, Session, Stage, Void};

@@ -1,0 +1,3 @@
+//! The `store` command.
+
+fn main() {}

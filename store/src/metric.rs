@@ -1,0 +1,218 @@
+//! Every metric of the product: its stable name, unit, direction and smallest change of interest.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a metric's values are counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Second,
+    /// Bytes.
+    Byte,
+    /// Tokens a second.
+    TokenPerSecond,
+    /// A share; `1.0` is all.
+    Ratio,
+    /// A plain count.
+    Count,
+    /// Distance between two logits, in the model's own scale.
+    Logit,
+}
+
+impl Unit {
+    /// Prints one value. The only place that picks s or ms, MiB or GiB.
+    #[must_use]
+    pub fn format(self, value: f64) -> String {
+        const MIB: f64 = 1_048_576.0;
+        if !value.is_finite() {
+            return "n/a".to_owned();
+        }
+        match self {
+            Self::Second if value.abs() < 1e-3 => format!("{:.1} µs", value * 1e6),
+            Self::Second if value.abs() < 1.0 => format!("{} ms", significant(value * 1e3)),
+            Self::Second => format!("{} s", significant(value)),
+            Self::Byte if value.abs() < 1024.0 * MIB => format!("{} MiB", significant(value / MIB)),
+            Self::Byte => format!("{:.2} GiB", value / MIB / 1024.0),
+            Self::TokenPerSecond => format!("{} tok/s", significant(value)),
+            Self::Ratio => format!("{:.0} %", value * 100.0),
+            Self::Count => format!("{value:.0}"),
+            Self::Logit if value == 0.0 => "0".to_owned(),
+            Self::Logit => format!("{value:.1e}"),
+        }
+    }
+}
+
+/// Three significant digits below 1000, whole numbers above: `4.07`, `40.7`, `407`, `4071`.
+fn significant(value: f64) -> String {
+    let decimals = match value.abs() {
+        v if v < 10.0 => 2,
+        v if v < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$}")
+}
+
+/// Which way a metric should move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Less is better.
+    LowerIsBetter,
+    /// More is better.
+    HigherIsBetter,
+    /// A counter: any change is a change of behaviour.
+    Exact,
+}
+
+/// What a metric is, in one row of [`Metric::spec`]'s table.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// The database key. Never renamed.
+    pub name: &'static str,
+    /// What the values are counted in.
+    pub unit: Unit,
+    /// Which way is better.
+    pub direction: Direction,
+    /// The smallest relative change worth a verdict.
+    pub min_change: f64,
+    /// What it is, in one line.
+    pub about: &'static str,
+}
+
+macro_rules! metrics {
+    ($($variant:ident $name:literal $unit:ident $direction:ident $min:literal $about:literal;)*) => {
+        /// A measured quantity. Definitions: the clocks and formulas in ARCHITECTURE.md.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
+        pub enum Metric { $(#[doc = $about] $variant,)* }
+
+        impl Metric {
+            /// Every metric, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// This metric's row.
+            #[must_use]
+            pub const fn spec(self) -> Spec {
+                match self {
+                    $(Self::$variant => Spec {
+                        name: $name, unit: Unit::$unit, direction: Direction::$direction,
+                        min_change: $min, about: $about,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+metrics! {
+    Startup "startup" Second LowerIsBetter 0.10 "from spawning the worker to a ready device";
+    LoadCold "load_cold" Second LowerIsBetter 0.05 "weights and tokenizer ready, files proved absent from the page cache";
+    LoadWarm "load_warm" Second LowerIsBetter 0.05 "weights and tokenizer ready, files proved resident in the page cache";
+    LoadUnknown "load_unknown" Second LowerIsBetter 0.05 "weights and tokenizer ready, state of the page cache not proved";
+    FirstInference "first_inference" Second LowerIsBetter 0.05 "the first request after loading, from request to text";
+    Inference "inference" Second LowerIsBetter 0.03 "a warm request, from request to text";
+    ImagePrep "image_prep" Second LowerIsBetter 0.05 "picture decoded, resized, tiled and normalised on the host";
+    VisionEncode "vision_encode" Second LowerIsBetter 0.03 "vision tower and projector, all tiles (phased pass)";
+    Prefill "prefill" TokenPerSecond HigherIsBetter 0.03 "prompt positions fed to the language model a second (phased pass)";
+    Ttft "ttft" Second LowerIsBetter 0.03 "time to first token, image work included";
+    InterToken "inter_token" Second LowerIsBetter 0.03 "time between two generated tokens";
+    Decode "decode" TokenPerSecond HigherIsBetter 0.03 "generated tokens a second after the first";
+    Unattributed "unattributed" Ratio LowerIsBetter 0.05 "share of a phased request that no phase accounts for";
+    BarrierOverhead "barrier_overhead" Ratio LowerIsBetter 0.05 "phased over fused median total, minus one";
+    BaseMemory "base_memory" Byte LowerIsBetter 0.05 "the worker's memory before loading";
+    LoadMemory "load_memory" Byte LowerIsBetter 0.05 "memory that loading added";
+    PeakMemory "peak_memory" Byte LowerIsBetter 0.05 "the worker's peak memory over its life";
+    CallMemory "call_memory" Byte LowerIsBetter 0.05 "the worker's memory after each call";
+    PromptTokens "prompt_tokens" Count Exact 0.0 "prompt positions fed to the language model";
+    ImageTokens "image_tokens" Count Exact 0.0 "prompt positions that hold image features";
+    OutputTokens "output_tokens" Count Exact 0.0 "generated token ids, the stop id included";
+    ExactMatch "exact_match" Ratio HigherIsBetter 0.0 "1 where a call's ids equal the fresh process's, else 0";
+    DivergedAt "diverged_at" Count Exact 0.0 "first position where ids differ from the fresh process's; -1 where none does";
+    LogitDelta "logit_delta" Logit LowerIsBetter 0.0 "largest first-step logit difference to the fresh process's";
+    FreshLogitDelta "fresh_logit_delta" Logit LowerIsBetter 0.0 "the same among fresh processes: the noise of the library itself";
+    FreshExactMatch "fresh_exact_match" Ratio HigherIsBetter 0.0 "1 where a fresh process's ids equal the first fresh process's, else 0";
+    MarginAtDivergence "margin_at_divergence" Logit HigherIsBetter 0.0 "the fresh process's top-two margin where a call diverged";
+    VisionRight "vision_right" Ratio HigherIsBetter 0.0 "1 for a right answer about the right picture, else 0";
+    VisionBlank "vision_blank" Ratio LowerIsBetter 0.0 "the same questions with a blank picture";
+    VisionShuffled "vision_shuffled" Ratio LowerIsBetter 0.0 "the same questions with another item's picture";
+    VisionDistinct "vision_distinct" Ratio HigherIsBetter 0.0 "share of distinct answers among those that should differ";
+    TextRight "text_right" Ratio HigherIsBetter 0.0 "1 for a right answer without a picture, else 0";
+    TextDegenerate "text_degenerate" Ratio LowerIsBetter 0.0 "1 for an empty or endlessly repeating answer, else 0";
+    ContextDirect "context_direct" Ratio HigherIsBetter 0.0 "facts asked first, with the picture";
+    ContextRetained "context_retained" Ratio HigherIsBetter 0.0 "the same facts after other turns, picture and history kept";
+    ContextTextOnly "context_text_only" Ratio HigherIsBetter 0.0 "the same facts from history text, picture removed";
+    ContextChance "context_chance" Ratio LowerIsBetter 0.0 "the same facts with neither picture nor history";
+}
+
+impl Metric {
+    /// The database key.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.spec().name
+    }
+
+    /// Prints one value in this metric's unit.
+    #[must_use]
+    pub fn format(self, value: f64) -> String {
+        self.spec().unit.format(value)
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Metric {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.iter().find(|m| m.name() == name);
+        found.copied().ok_or_else(|| format!("unknown metric {name:?}"))
+    }
+}
+
+impl TryFrom<String> for Metric {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
+    }
+}
+
+impl From<Metric> for &'static str {
+    fn from(metric: Metric) -> Self {
+        metric.name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_parse_back() {
+        for &metric in Metric::ALL {
+            assert_eq!(metric.name().parse::<Metric>(), Ok(metric));
+        }
+        let names: std::collections::BTreeSet<_> = Metric::ALL.iter().map(|m| m.name()).collect();
+        assert_eq!(names.len(), Metric::ALL.len());
+    }
+
+    #[test]
+    fn units_print_three_digits() {
+        let check = |unit: Unit, value, expected: &str| assert_eq!(unit.format(value), expected);
+        check(Unit::Second, 4.071, "4.07 s");
+        check(Unit::Second, 0.0407, "40.7 ms");
+        check(Unit::Second, 0.000_012, "12.0 µs");
+        check(Unit::Byte, 2.5 * 1_073_741_824.0, "2.50 GiB");
+        check(Unit::Byte, 3_145_728.0, "3.00 MiB");
+        check(Unit::TokenPerSecond, 407.4, "407 tok/s");
+        check(Unit::Ratio, 0.875, "88 %");
+        check(Unit::Logit, 0.0, "0");
+        check(Unit::Second, f64::NAN, "n/a");
+    }
+}
