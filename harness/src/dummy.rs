@@ -1,0 +1,200 @@
+//! Checkpoints of random weights at published shapes: the speed and memory of a full-size model
+//! without a download.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value, json};
+
+use crate::models::published::{Layout, Published};
+use crate::models::smolvlm;
+
+/// Changes whenever the numbers or files would come out otherwise.
+pub const SEED: u64 = 1;
+
+/// The folder of a model's dummy checkpoint, made if it is not there yet.
+///
+/// # Errors
+/// When the cache folder cannot be written or the shapes are not at hand.
+pub fn ensure(model: &Published, shapes: &Path) -> Result<PathBuf> {
+    let dir = cache_dir()?.join(format!("dummy-{SEED}")).join(model.name);
+    fs::create_dir_all(&dir).with_context(|| format!("{}: cannot make the cache folder", dir.display()))?;
+    for name in ["config.json", "preprocessor_config.json", "processor_config.json", "generation_config.json", "chat_template.json"] {
+        let from = shapes.join(name);
+        fs::copy(&from, dir.join(name)).with_context(|| format!("{}: cannot copy", from.display()))?;
+    }
+    let config = smolvlm::config::Config::load(&dir)?;
+    write_tokenizer(&dir, &config)?;
+    let weights = dir.join("model.safetensors");
+    let tensors = smolvlm::shapes::tensors(&config, model.layout);
+    let (header, data_bytes) = header(&tensors, model.layout);
+    let whole = (8 + header.len()) as u64 + data_bytes;
+    if weights.metadata().is_ok_and(|file| file.len() == whole) {
+        return Ok(dir);
+    }
+    eprintln!("making {} ({} MB of random bf16 weights, once)", weights.display(), whole / 1_000_000);
+    write_whole(&weights, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(header.as_bytes())?;
+        tensors.iter().try_for_each(|(name, dims)| write_tensor(out, name, dims))
+    })?;
+    Ok(dir)
+}
+
+/// `$VLM_BENCH_CACHE`, else `vlm-bench` in `$XDG_CACHE_HOME` or `~/.cache`.
+fn cache_dir() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
+    let found = set("VLM_BENCH_CACHE").or_else(|| Some(user()?.join("vlm-bench")));
+    found.context("no cache folder: set VLM_BENCH_CACHE")
+}
+
+/// Writes beside the target and renames, so that a file of that name is always whole.
+fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+    let partial = path.with_extension(format!("partial-{}", std::process::id()));
+    let write = || -> io::Result<()> {
+        let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
+        fill(&mut out)?;
+        out.into_inner()?.sync_all()?;
+        fs::rename(&partial, path)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&partial))).with_context(|| format!("{}: cannot write", path.display()))
+}
+
+/// The safetensors header, and how many bytes of data follow it.
+fn header(tensors: &[(String, Vec<usize>)], layout: Layout) -> (String, u64) {
+    let format = match layout {
+        Layout::HuggingFace => "pt",
+        Layout::Mlx => "mlx",
+    };
+    let mut map = Map::new();
+    map.insert("__metadata__".to_owned(), json!({ "format": format }));
+    let mut at = 0u64;
+    for (name, dims) in tensors {
+        let end = at + 2 * dims.iter().product::<usize>() as u64;
+        map.insert(name.clone(), json!({ "dtype": "BF16", "shape": dims, "data_offsets": [at, end] }));
+        at = end;
+    }
+    let mut text = Value::Object(map).to_string();
+    if layout == Layout::HuggingFace {
+        text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
+    }
+    (text, at)
+}
+
+/// Bell-shaped values, seeded by the tensor's name: norms around 1, matrices 0.04 wide, the rest 0.02.
+fn write_tensor(out: &mut impl Write, name: &str, dims: &[usize]) -> io::Result<()> {
+    const BLOCK: usize = 1 << 20;
+    let is_norm = name.contains("norm") && name.ends_with("weight");
+    let (mean, deviation) = match dims.len() {
+        1 if is_norm => (1.0, 0.02),
+        1 => (0.0, 0.02),
+        _ => (0.0, 0.04),
+    };
+    let seed = name.bytes().fold(SEED ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let count: usize = dims.iter().product();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut bytes = vec![0u8; 2 * count.min(BLOCK)];
+    let mut done = 0;
+    while done < count {
+        let block = &mut bytes[..2 * (count - done).min(BLOCK)];
+        let share = (block.len() / 2).div_ceil(threads).max(1);
+        std::thread::scope(|scope| {
+            for (i, part) in block.chunks_mut(2 * share).enumerate() {
+                let first = (done + i * share) as u64;
+                scope.spawn(move || fill(part, seed.wrapping_add(first), mean, deviation));
+            }
+        });
+        out.write_all(block)?;
+        done += block.len() / 2;
+    }
+    Ok(())
+}
+
+fn fill(part: &mut [u8], first: u64, mean: f32, deviation: f32) {
+    for (i, slot) in part.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+        let value = mean + deviation * bell(first.wrapping_add(i as u64));
+        *slot = half::bf16::from_f32(value).to_le_bytes();
+    }
+}
+
+/// The `i`-th of a sequence of mean 0 and deviation 1: the sum of four uniform 16-bit numbers, mixed
+/// by the finaliser of splitmix64 (Steele, Lea, Flood 2014).
+fn bell(i: u64) -> f32 {
+    let z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let z = z ^ (z >> 31);
+    let sum = (z & 0xffff) + ((z >> 16) & 0xffff) + ((z >> 32) & 0xffff) + (z >> 48);
+    const DEVIATION: f32 = 37_837.2; // sqrt(4 (2^32 - 1) / 12)
+    (sum as f32 - 131_070.0) / DEVIATION
+}
+
+/// The true tokenizer from the folder `$VLM_BENCH_TOKENIZERS` names, else a stand-in.
+fn write_tokenizer(dir: &Path, config: &smolvlm::config::Config) -> Result<()> {
+    let path = dir.join("tokenizer.json");
+    let known = std::env::var_os("VLM_BENCH_TOKENIZERS").map(|at| Path::new(&at).join("smolvlm/tokenizer.json"));
+    if let Some(known) = known.filter(|file| file.is_file()) {
+        fs::copy(&known, &path).with_context(|| format!("{}: cannot copy", known.display()))?;
+        return Ok(());
+    }
+    write_whole(&path, |out| out.write_all(stand_in(config.text.vocab).to_string().as_bytes()))
+}
+
+/// A byte-level tokenizer without merges: special tokens at their published ids, one token a byte,
+/// the rest of the vocabulary unused. Text costs more tokens than with the true one; pictures cost
+/// the same.
+fn stand_in(vocab: usize) -> Value {
+    const SPECIAL: usize = 49_152; // where the published added tokens begin
+    let mut tokens: Vec<String> = (0..vocab).map(|id| format!("<unused_{id}>")).collect();
+    let mut name = |id: usize, token: String| {
+        if let Some(slot) = tokens.get_mut(id) {
+            *slot = token;
+        }
+    };
+    for (id, token) in ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().enumerate() {
+        name(id, token.to_owned());
+    }
+    for (i, letter) in byte_letters().into_iter().enumerate() {
+        name(17 + i, letter.to_string());
+    }
+    name(SPECIAL, "<global-img>".to_owned());
+    for row in 1..=6 {
+        for col in 1..=6 {
+            name(SPECIAL + 1 + (row - 1) * 6 + col - 1, format!("<row_{row}_col_{col}>"));
+        }
+    }
+    name(SPECIAL + 37, "<fake_token_around_image>".to_owned());
+    name(SPECIAL + 38, "<image>".to_owned());
+    name(vocab - 1, "<end_of_utterance>".to_owned());
+    let special = (0..3).chain(SPECIAL..vocab);
+    let added: Vec<Value> = special
+        .map(|id| json!({ "id": id, "content": tokens[id], "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true }))
+        .collect();
+    let ids: Map<String, Value> = tokens[..SPECIAL.min(vocab)].iter().enumerate().map(|(id, t)| (t.clone(), json!(id))).collect();
+    json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
+        "pre_tokenizer": { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true },
+        "post_processor": null,
+        "decoder": { "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true },
+        "model": { "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+            "vocab": ids, "merges": [] },
+    })
+}
+
+/// The printable letter that byte-level tokenizers write for each byte: itself where it is a
+/// visible Latin-1 character, else the next free one from U+0100 on (GPT-2's rule).
+fn byte_letters() -> Vec<char> {
+    let mut next = 0x100;
+    let mut letter = |byte: u32| match byte {
+        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => byte,
+        _ => {
+            next += 1;
+            next - 1
+        }
+    };
+    (0..256).filter_map(|byte| char::from_u32(letter(byte))).collect()
+}

@@ -1,0 +1,206 @@
+//! SmolVLM and SmolVLM2: SigLIP, pixel shuffle, one projection, Llama.
+//!
+//! The published flavours differ in tensor names (Hugging Face's `model.text_model…` and `lm_head`,
+//! MLX's `language_model…`) and in the layout of the patch kernel; the network is the same.
+//!
+//! Source: `modeling_idefics3.py`, `modeling_smolvlm.py` in transformers; golden values in
+//! `tests/golden/`.
+
+pub mod config;
+pub mod image;
+pub mod prompt;
+pub mod shapes;
+
+use std::path::Path;
+
+use crate::chat::ChatTemplate;
+use crate::error::{Error, Result};
+use crate::models::published::Layout;
+use crate::models::{Prompt, Vlm};
+use crate::nn::KvCache;
+use crate::nn::llama::Llama;
+use crate::nn::vit::Vit;
+use crate::picture::Picture;
+use crate::subject::Request;
+use crate::tensor::{DType, Tensor};
+use crate::tokenizer::Tokenizer;
+use crate::weights::{Checkpoint, Facts, Weights};
+use config::Config;
+use image::{ImageConfig, prepare};
+use prompt::{Grid, expand};
+
+/// A loaded SmolVLM.
+pub struct SmolVlm<T: Tensor> {
+    vision: Vit<T>,
+    projection: T::Linear,
+    text: Llama<T>,
+    config: Config,
+    image: ImageConfig,
+    template: ChatTemplate,
+    tokenizer: Tokenizer,
+    facts: Facts,
+    on: T::Device,
+}
+
+/// Where the parts of a layout are.
+struct Names {
+    text: &'static str,
+    head: &'static str,
+    vision: &'static str,
+    connector: &'static str,
+}
+
+const fn names(layout: Layout) -> Names {
+    match layout {
+        Layout::HuggingFace => Names {
+            text: "model.text_model",
+            head: "",
+            vision: "model.vision_model",
+            connector: "model.connector",
+        },
+        Layout::Mlx => Names {
+            text: "language_model",
+            head: "language_model",
+            vision: "vision_model",
+            connector: "connector",
+        },
+    }
+}
+
+impl<T: Tensor> SmolVlm<T> {
+    /// Reads the checkpoint in `dir`. Arithmetic is f32: candle's CPU widens bf16 at every product.
+    ///
+    /// # Errors
+    /// When a file is missing, broken or does not fit the configuration.
+    pub fn load(dir: &Path, on: &T::Device) -> Result<Self> {
+        let config = Config::load(dir)?;
+        let (image, template, tokenizer) = (ImageConfig::load(dir)?, ChatTemplate::load(dir)?, Tokenizer::load(dir)?);
+        let checkpoint = Checkpoint::open(dir)?;
+        let mlx = checkpoint.has("language_model.embed_tokens.weight");
+        let names = names(if mlx { Layout::Mlx } else { Layout::HuggingFace });
+        let root = Weights::<T>::new(&checkpoint, DType::F32, on);
+        let head = root.at(names.head);
+        let wide = config.vision.dim * config.shuffle * config.shuffle;
+        let connector = root.at(names.connector).at("modality_projection");
+        if image.tile != config.vision.image {
+            let detail = format!("tiles of {} pixels, the vision tower takes {}", image.tile, config.vision.image);
+            return Err(Error::Format { path: dir.join("preprocessor_config.json"), detail });
+        }
+        Ok(Self {
+            vision: Vit::load(&root.at(names.vision), config.vision.clone())?,
+            projection: connector.linear("proj", config.text.dim, wide)?,
+            text: Llama::load(&root.at(names.text), &head, config.text.clone())?,
+            facts: checkpoint.facts(),
+            on: on.clone(),
+            config,
+            image,
+            template,
+            tokenizer,
+        })
+    }
+
+    /// Sizes.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Features of frames `[count, side, side, 3]` before the connector, `[count, patches, dim]`.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn see(&self, frames: &image::Frames) -> Result<T> {
+        let dims = [frames.count, frames.side, frames.side, 3];
+        self.vision.forward(&T::from_f32(&frames.pixels, &dims, DType::F32, &self.on)?)
+    }
+
+    /// `[count, patches, dim] -> [count, tokens, text dim]`: what takes the placeholders' places.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn connect(&self, seen: &T) -> Result<T> {
+        pixel_shuffle(seen, self.config.vision.side(), self.config.shuffle)?.linear(&self.projection)
+    }
+}
+
+/// Merges `r x r` neighbouring patches into one token.
+///
+/// `x`: `[frames, side * side, dim]`, row-major patches -> `[frames, (side / r)^2, r * r * dim]`,
+/// the row offset slowest. A pure re-layout.
+///
+/// # Errors
+/// [`Error::Shape`] when `r` does not divide `side`.
+fn pixel_shuffle<T: Tensor>(x: &T, side: usize, r: usize) -> Result<T> {
+    let dims = x.dims();
+    let (frames, dim, merged) = (dims[0], dims[2], side / r);
+    let grid = x.reshape(&[frames, merged, r, merged, r, dim])?.permute(&[0, 1, 3, 2, 4, 5])?;
+    grid.reshape(&[frames, merged * merged, r * r * dim])
+}
+
+impl<T: Tensor> Vlm for SmolVlm<T> {
+    type Tensor = T;
+    type Cache = Vec<KvCache<T>>;
+
+    fn prompt(&self, request: &Request<'_>) -> Result<Prompt> {
+        let prepared = |bytes: &&[u8]| prepare(&Picture::decode(bytes)?, &self.image);
+        let frames = request.images.iter().map(prepared).collect::<Result<Vec<_>>>()?;
+        let grids: Vec<_> = frames.iter().map(|f| Grid { rows: f.rows, cols: f.cols }).collect();
+        let text = self.template.render(request.messages, frames.len())?;
+        let ids = self.tokenizer.encode(&expand(&text, &grids, self.config.tokens_per_frame())?)?;
+        let image_positions: Vec<_> = (0..ids.len()).filter(|&i| ids[i] == self.config.image_token).collect();
+        let wanted = frames.iter().map(|f| f.count).sum::<usize>() * self.config.tokens_per_frame();
+        if image_positions.len() != wanted {
+            let detail = format!("{} image positions where the pictures fill {wanted}", image_positions.len());
+            return Err(Error::Prompt(detail));
+        }
+        Ok(Prompt { text, ids, image_positions, frames })
+    }
+
+    fn encode(&self, prompt: &Prompt) -> Result<Option<T>> {
+        let mut parts = Vec::new();
+        for frames in &prompt.frames {
+            let features = self.connect(&self.see(frames)?)?;
+            parts.push(features.reshape(&[frames.count * self.config.tokens_per_frame(), self.config.text.dim])?);
+        }
+        match &parts[..] {
+            [] => Ok(None),
+            [one] => Ok(Some(one.clone())),
+            several => Ok(Some(T::concat(&several.iter().collect::<Vec<_>>(), 0)?)),
+        }
+    }
+
+    fn cache(&self, capacity: usize) -> Result<Self::Cache> {
+        let room = self.config.text.max_len;
+        if capacity > room {
+            let detail = format!("{capacity} positions with the answer, the model has room for {room}");
+            return Err(Error::Prompt(detail));
+        }
+        self.text.cache(capacity)
+    }
+
+    fn prefill(&self, prompt: &Prompt, features: Option<&T>, cache: &mut Self::Cache) -> Result<T> {
+        let embedded = self.text.embed(&prompt.ids)?;
+        match features {
+            None => self.text.forward(&embedded, cache),
+            Some(features) => {
+                self.text.forward(&super::scatter(&embedded, features, &prompt.image_positions)?, cache)
+            }
+        }
+    }
+
+    fn step(&self, id: u32, cache: &mut Self::Cache) -> Result<T> {
+        self.text.forward(&self.text.embed(&[id])?, cache)
+    }
+
+    fn decode(&self, ids: &[u32]) -> Result<String> {
+        self.tokenizer.decode(ids)
+    }
+
+    fn vocabulary(&self) -> (usize, &T::Device) {
+        (self.config.text.vocab, &self.on)
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}

@@ -1,0 +1,72 @@
+//! The two feed-forward blocks.
+
+use crate::error::Result;
+use crate::tensor::Tensor;
+use crate::weights::Weights;
+
+/// Activation between two plain layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// GELU by tanh.
+    GeluTanh,
+    /// GELU by the error function.
+    GeluErf,
+}
+
+/// `fc2(activation(fc1(x)))`, both with bias.
+pub struct Mlp<T: Tensor> {
+    fc1: T::Linear,
+    fc2: T::Linear,
+    activation: Activation,
+}
+
+impl<T: Tensor> Mlp<T> {
+    /// Reads `fc1` `[inner, dim]` and `fc2` `[dim, inner]`.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub fn load(weights: &Weights<'_, T>, dim: usize, inner: usize, activation: Activation) -> Result<Self> {
+        let fc1 = weights.linear_biased("fc1", inner, dim)?;
+        Ok(Self { fc1, fc2: weights.linear_biased("fc2", dim, inner)?, activation })
+    }
+
+    /// `[.., dim] -> [.., dim]`.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn forward(&self, x: &T) -> Result<T> {
+        let inner = x.linear(&self.fc1)?;
+        let inner = match self.activation {
+            Activation::GeluTanh => inner.gelu_tanh()?,
+            Activation::GeluErf => inner.gelu_erf()?,
+        };
+        inner.linear(&self.fc2)
+    }
+}
+
+/// `down(silu(gate(x)) * up(x))`, without bias.
+pub struct GatedMlp<T: Tensor> {
+    gate: T::Linear,
+    up: T::Linear,
+    down: T::Linear,
+}
+
+impl<T: Tensor> GatedMlp<T> {
+    /// Reads `gate_proj`, `up_proj` `[inner, dim]` and `down_proj` `[dim, inner]`.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub fn load(weights: &Weights<'_, T>, dim: usize, inner: usize) -> Result<Self> {
+        let gate = weights.linear("gate_proj", inner, dim)?;
+        let up = weights.linear("up_proj", inner, dim)?;
+        Ok(Self { gate, up, down: weights.linear("down_proj", dim, inner)? })
+    }
+
+    /// `[.., dim] -> [.., dim]`.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn forward(&self, x: &T) -> Result<T> {
+        T::swiglu(&x.linear(&self.gate)?, &x.linear(&self.up)?)?.linear(&self.down)
+    }
+}

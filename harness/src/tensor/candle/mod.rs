@@ -1,0 +1,283 @@
+//! The tensor contract on candle.
+
+mod attention;
+mod cpu;
+
+use candle_core as cc;
+use candle_nn::{ops, rotary_emb};
+
+use super::{DType, Mask, RopeSpec, Tensor, Weight};
+use crate::error::{Error, Result};
+
+/// A candle tensor.
+#[derive(Clone, Debug)]
+pub struct Candle(cc::Tensor);
+
+/// A candle device.
+#[derive(Clone, Debug)]
+pub struct On(cc::Device);
+
+impl On {
+    /// The processor.
+    #[must_use]
+    pub const fn cpu() -> Self {
+        Self(cc::Device::Cpu)
+    }
+}
+
+impl super::Device for On {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            cc::Device::Cpu => "cpu",
+            cc::Device::Cuda(_) => "cuda",
+            cc::Device::Metal(_) => "metal",
+        }
+    }
+
+    fn peak_bytes(&self) -> Option<u64> {
+        None // candle does not count its allocations
+    }
+}
+
+/// A matrix `[n, k]` with its bias `[n]`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: cc::Tensor,
+    bias: Option<cc::Tensor>,
+}
+
+/// Cosines and sines, `[max_len, dims / 2]` each.
+#[derive(Clone, Debug)]
+pub struct Rope {
+    cos: cc::Tensor,
+    sin: cc::Tensor,
+    dims: usize,
+}
+
+impl From<cc::Error> for Error {
+    fn from(error: cc::Error) -> Self {
+        let text = error.to_string();
+        let first = text.lines().next().unwrap_or_default().to_owned();
+        Self::Backend { library: "candle", message: first }
+    }
+}
+
+const fn to_candle(dtype: DType) -> cc::DType {
+    match dtype {
+        DType::F32 => cc::DType::F32,
+        DType::F16 => cc::DType::F16,
+        DType::BF16 => cc::DType::BF16,
+        DType::U32 => cc::DType::U32,
+    }
+}
+
+fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
+    if dims.iter().product::<usize>() == len {
+        return Ok(());
+    }
+    Err(Error::Shape { op, detail: format!("{len} values do not fill {dims:?}") })
+}
+
+impl Candle {
+    fn same_dtype(&self, op: &'static str, rhs: &Self) -> Result<()> {
+        if self.0.dtype() == rhs.0.dtype() {
+            return Ok(());
+        }
+        Err(Error::DType { op, left: self.0.dtype().as_str(), right: rhs.0.dtype().as_str() })
+    }
+}
+
+impl Tensor for Candle {
+    type Device = On;
+    type Linear = Linear;
+    type Rope = Rope;
+
+    fn from_f32(data: &[f32], dims: &[usize], dtype: DType, on: &On) -> Result<Self> {
+        check_count("from_f32", data.len(), dims)?;
+        Ok(Self(cc::Tensor::from_slice(data, dims, &on.0)?.to_dtype(to_candle(dtype))?))
+    }
+
+    fn from_vec(data: Vec<f32>, dims: &[usize], dtype: DType, on: &On) -> Result<Self> {
+        check_count("from_vec", data.len(), dims)?;
+        Ok(Self(cc::Tensor::from_vec(data, dims, &on.0)?.to_dtype(to_candle(dtype))?))
+    }
+
+    fn from_u32(data: &[u32], dims: &[usize], on: &On) -> Result<Self> {
+        check_count("from_u32", data.len(), dims)?;
+        Ok(Self(cc::Tensor::from_slice(data, dims, &on.0)?))
+    }
+
+    fn zeros(dims: &[usize], dtype: DType, on: &On) -> Result<Self> {
+        Ok(Self(cc::Tensor::zeros(dims, to_candle(dtype), &on.0)?))
+    }
+
+    fn to_f32(&self) -> Result<Vec<f32>> {
+        Ok(self.0.to_dtype(cc::DType::F32)?.flatten_all()?.to_vec1()?)
+    }
+
+    fn to_u32(&self) -> Result<Vec<u32>> {
+        Ok(self.0.flatten_all()?.to_vec1()?)
+    }
+
+    fn dims(&self) -> Vec<usize> {
+        self.0.dims().to_vec()
+    }
+
+    fn dtype(&self) -> DType {
+        match self.0.dtype() {
+            cc::DType::F16 => DType::F16,
+            cc::DType::BF16 => DType::BF16,
+            cc::DType::U32 => DType::U32,
+            _ => DType::F32, // no other type is ever made here
+        }
+    }
+
+    fn cast(&self, dtype: DType) -> Result<Self> {
+        Ok(Self(self.0.to_dtype(to_candle(dtype))?))
+    }
+
+    fn reshape(&self, dims: &[usize]) -> Result<Self> {
+        check_count("reshape", self.0.elem_count(), dims)?;
+        Ok(Self(self.0.reshape(dims)?))
+    }
+
+    fn permute(&self, axes: &[usize]) -> Result<Self> {
+        Ok(Self(self.0.permute(axes)?.contiguous()?))
+    }
+
+    fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
+        Ok(Self(self.0.narrow(axis, start, len)?))
+    }
+
+    fn concat(parts: &[&Self], axis: usize) -> Result<Self> {
+        let parts: Vec<_> = parts.iter().map(|part| &part.0).collect();
+        Ok(Self(cc::Tensor::cat(&parts, axis)?))
+    }
+
+    fn write_at(&mut self, axis: usize, start: usize, src: &Self) -> Result<()> {
+        self.same_dtype("write_at", src)?;
+        Ok(self.0.slice_set(&src.0.contiguous()?, axis, start)?)
+    }
+
+    fn add(&self, rhs: &Self) -> Result<Self> {
+        self.same_dtype("add", rhs)?;
+        Ok(Self(self.0.broadcast_add(&rhs.0)?))
+    }
+
+    fn mul(&self, rhs: &Self) -> Result<Self> {
+        self.same_dtype("mul", rhs)?;
+        Ok(Self(self.0.broadcast_mul(&rhs.0)?))
+    }
+
+    fn scale(&self, by: f32) -> Result<Self> {
+        Ok(Self(self.0.affine(f64::from(by), 0.0)?))
+    }
+
+    fn sigmoid(&self) -> Result<Self> {
+        Ok(Self(ops::sigmoid(&self.0)?))
+    }
+
+    fn silu(&self) -> Result<Self> {
+        Ok(Self(cpu::activation(&self.0, cpu::Activation::Silu)?))
+    }
+
+    fn gelu_tanh(&self) -> Result<Self> {
+        Ok(Self(cpu::activation(&self.0, cpu::Activation::GeluTanh)?))
+    }
+
+    fn gelu_erf(&self) -> Result<Self> {
+        Ok(Self(self.0.gelu_erf()?))
+    }
+
+    fn softmax(&self) -> Result<Self> {
+        Ok(Self(ops::softmax_last_dim(&self.0.contiguous()?)?))
+    }
+
+    fn argmax(&self) -> Result<Self> {
+        Ok(Self(self.0.argmax(cc::D::Minus1)?))
+    }
+
+    fn matmul(&self, rhs: &Self) -> Result<Self> {
+        self.same_dtype("matmul", rhs)?;
+        Ok(Self(self.0.contiguous()?.broadcast_matmul(&rhs.0.contiguous()?)?))
+    }
+
+    fn rows(&self, ids: &Self) -> Result<Self> {
+        Ok(Self(self.0.index_select(&ids.0, 0)?))
+    }
+
+    fn linear_new(weight: Weight<Self>, bias: Option<Self>) -> Result<Linear> {
+        let Weight::Dense(weight) = weight;
+        if let Some(bias) = &bias {
+            weight.same_dtype("linear_new", bias)?;
+            if bias.0.dims() != [weight.0.dim(0)?] {
+                let detail = format!("bias {:?} on weight {:?}", bias.0.dims(), weight.0.dims());
+                return Err(Error::Shape { op: "linear_new", detail });
+            }
+        }
+        Ok(Linear { weight: weight.0.contiguous()?, bias: bias.map(|b| b.0) })
+    }
+
+    fn linear(&self, layer: &Linear) -> Result<Self> {
+        self.same_dtype("linear", &Self(layer.weight.clone()))?;
+        let product = cpu::product(&self.0, &layer.weight)?;
+        match &layer.bias {
+            None => Ok(Self(product)),
+            Some(bias) => Ok(Self(product.broadcast_add(bias)?)),
+        }
+    }
+
+    fn embed(table: &Linear, ids: &Self) -> Result<Self> {
+        Ok(Self(table.weight.index_select(&ids.0, 0)?))
+    }
+
+    fn rms_norm(&self, weight: &Self, eps: f32) -> Result<Self> {
+        self.same_dtype("rms_norm", weight)?;
+        Ok(Self(ops::rms_norm(&self.0.contiguous()?, &weight.0, eps)?))
+    }
+
+    fn layer_norm(&self, weight: &Self, bias: &Self, eps: f32) -> Result<Self> {
+        self.same_dtype("layer_norm", weight)?;
+        Ok(Self(ops::layer_norm(&self.0.contiguous()?, &weight.0, &bias.0, eps)?))
+    }
+
+    fn rope_new(spec: &RopeSpec, dtype: DType, on: &On) -> Result<Rope> {
+        let angles = |f: fn(f64) -> f64| -> Vec<f32> {
+            let at = |p: usize| {
+                // The product is rounded to f32 because the reference rounds it: 1e-4 rad at 2,000 positions.
+                let turn = move |&w: &f32| (f(f64::from(p as f32 * w)) * f64::from(spec.factor)) as f32;
+                spec.inv_freq.iter().map(turn)
+            };
+            (0..spec.max_len).flat_map(at).collect()
+        };
+        let dims = [spec.max_len, spec.dims / 2];
+        let cos = Self::from_vec(angles(f64::cos), &dims, dtype, on)?.0;
+        let sin = Self::from_vec(angles(f64::sin), &dims, dtype, on)?.0;
+        Ok(Rope { cos, sin, dims: spec.dims })
+    }
+
+    fn rope(&self, table: &Rope, offset: usize) -> Result<Self> {
+        let (_, _, len, head_dim) = self.0.dims4()?;
+        let (cos, sin) = (table.cos.narrow(0, offset, len)?, table.sin.narrow(0, offset, len)?);
+        if table.dims == head_dim {
+            return Ok(Self(rotary_emb::rope(&self.0.contiguous()?, &cos, &sin)?));
+        }
+        let turned = self.0.narrow(3, 0, table.dims)?.contiguous()?;
+        let turned = rotary_emb::rope(&turned, &cos, &sin)?;
+        let rest = self.0.narrow(3, table.dims, head_dim - table.dims)?;
+        Ok(Self(cc::Tensor::cat(&[&turned, &rest], 3)?))
+    }
+
+    fn attention(&self, k: &Self, v: &Self, scale: f32, mask: Mask) -> Result<Self> {
+        self.same_dtype("attention", k)?;
+        self.same_dtype("attention", v)?;
+        Ok(Self(attention::attention(&self.0, &k.0, &v.0, scale, mask)?))
+    }
+
+    fn eval(of: &[&Self]) -> Result<()> {
+        match of.first() {
+            None => Ok(()),
+            Some(tensor) => Ok(tensor.0.device().synchronize()?),
+        }
+    }
+}
