@@ -5,16 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What decides how the program behaves; a change of anything else leaves the tree clean.
-/// `environment.rs` asks git for the same.
-const SOURCES: [&str; 6] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    ".cargo",
-    "rust-toolchain.toml",
-    "harness",
-    "store",
-];
+#[path = "src/environment/git.rs"]
+mod git;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -25,18 +17,11 @@ fn main() {
     emit("VLM_BENCH_COMPILER", compiler());
     emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
     watch_git(&tree);
-    emit("VLM_BENCH_COMMIT", git(&tree, &["rev-parse", "HEAD"]));
-    emit(
-        "VLM_BENCH_BRANCH",
-        git(&tree, &["symbolic-ref", "--short", "HEAD"]),
-    );
-    let status = git(
-        &tree,
-        &[&["status", "--porcelain", "--"], &SOURCES[..]].concat(),
-    );
+    emit("VLM_BENCH_COMMIT", git::commit(&tree));
+    emit("VLM_BENCH_BRANCH", git::branch(&tree));
     emit(
         "VLM_BENCH_DIRTY",
-        status.map(|changes| (!changes.is_empty()).to_string()),
+        git::dirty(&tree).map(|dirty| dirty.to_string()),
     );
 }
 
@@ -59,27 +44,15 @@ fn compiler() -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-/// The output of a git command that succeeded in `tree`.
-fn git(tree: &Path, arguments: &[&str]) -> Option<String> {
-    let output = Command::new("git")
-        .arg("-C")
-        .arg(tree)
-        .args(arguments)
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
-}
-
 /// Built anew when another commit is checked out. Only files that exist: Cargo takes a missing one
 /// for changed, each time. A work tree that shares its repository keeps its HEAD elsewhere.
 fn watch_git(tree: &Path) {
-    let branch = git(tree, &["symbolic-ref", "HEAD"]);
+    let branch = git::ask(tree, &["symbolic-ref", "HEAD"]);
     let files = ["HEAD", "logs/HEAD", "packed-refs"]
         .into_iter()
         .chain(branch.as_deref());
     for file in files {
-        let path = git(tree, &["rev-parse", "--git-path", file]).map(|path| tree.join(path));
+        let path = git::ask(tree, &["rev-parse", "--git-path", file]).map(|path| tree.join(path));
         if let Some(path) = path.filter(|path| path.is_file()) {
             println!("cargo::rerun-if-changed={}", path.display());
         }

@@ -1,20 +1,11 @@
 //! What software and power were like when a session started.
 
+mod git;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use store::Environment;
-
-/// What decides how the program behaves; `build.rs` asks git for the same.
-const SOURCES: [&str; 6] = [
-    "Cargo.toml",
-    "Cargo.lock",
-    ".cargo",
-    "rust-toolchain.toml",
-    "harness",
-    "store",
-];
 
 /// The environment of a session whose backends may use `threads` threads.
 ///
@@ -64,35 +55,17 @@ impl Source {
         let Some(tree) = self.tree.map(Path::new) else {
             return self;
         };
-        let head = git(tree, &["rev-parse", "HEAD"]);
+        let head = git::commit(tree);
         if head.is_none() || head != self.commit {
             return self;
         }
-        let status = git(
-            tree,
-            &[&["status", "--porcelain", "--"], &SOURCES[..]].concat(),
-        );
-        let changed_now = status.map(|changes| !changes.is_empty());
         Self {
-            branch: git(tree, &["symbolic-ref", "--short", "HEAD"]),
+            branch: git::branch(tree),
             // Changes that were built in stay in the program when they are undone in the tree.
-            dirty: self.dirty.max(changed_now),
+            dirty: self.dirty.max(git::dirty(tree)),
             ..self
         }
     }
-}
-
-/// The output of a git command that succeeded; it takes no lock and asks no question.
-fn git(tree: &Path, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
-    command
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .arg("-C")
-        .arg(tree)
-        .args(arguments);
-    let output = command.stdin(std::process::Stdio::null()).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    output.status.success().then(|| text.trim().to_owned())
 }
 
 /// `name=version` pairs, parted by commas.

@@ -69,16 +69,11 @@ mod tests {
     #[test]
     fn memory_given_back_is_remembered() {
         let watch = PeakWatch::start(std::process::id(), Duration::from_millis(2));
-        let before = crate::measure::memory(std::process::id())
-            .unwrap()
-            .footprint;
         let held = std::hint::black_box(vec![1u8; 96 << 20]);
         std::thread::sleep(Duration::from_millis(40));
         drop(held);
-        // The counters lag by a few pages a core, and other tests run beside this one.
-        assert!(
-            watch.stop().unwrap() + (16 << 20) >= before.min(32 << 20) + (96 << 20) - (32 << 20)
-        );
+        // The kernel's counters lag by a few pages a core.
+        assert!(watch.stop().unwrap() >= 80 << 20);
     }
 
     #[test]
