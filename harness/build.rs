@@ -16,13 +16,15 @@ fn main() {
     emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
     emit("VLM_BENCH_COMPILER", compiler());
     emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
-    watch_git(&tree);
-    emit("VLM_BENCH_COMMIT", git::commit(&tree));
-    emit("VLM_BENCH_BRANCH", git::branch(&tree));
-    emit(
-        "VLM_BENCH_DIRTY",
-        git::dirty(&tree).map(|dirty| dirty.to_string()),
-    );
+    if let Some(commit) = git::commit(&tree) {
+        watch_git(&tree);
+        emit("VLM_BENCH_COMMIT", Some(commit));
+        emit("VLM_BENCH_BRANCH", git::branch(&tree));
+        emit(
+            "VLM_BENCH_DIRTY",
+            git::dirty(&tree).map(|dirty| dirty.to_string()),
+        );
+    }
 }
 
 fn emit(name: &str, value: Option<String>) {

@@ -206,6 +206,11 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_inside_a_repository_is_not_that_repository() {
+        assert_eq!(git::commit(Path::new(env!("CARGO_MANIFEST_DIR"))), None);
+    }
+
+    #[test]
     fn power_is_told_from_supplies() {
         let check = |files: &[(&str, &str)], expected| {
             let dir = tempfile::tempdir().unwrap();

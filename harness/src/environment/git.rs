@@ -14,9 +14,11 @@ const SOURCES: [&str; 6] = [
     "store",
 ];
 
-/// The commit that is checked out, 40 hex digits.
+/// The commit that is checked out, 40 hex digits; `None` where `tree` is no repository of its own
+/// but an unpacked copy inside another one.
 pub(crate) fn commit(tree: &Path) -> Option<String> {
-    ask(tree, &["rev-parse", "HEAD"])
+    let prefix_and_commit = ask(tree, &["rev-parse", "--show-prefix", "HEAD"])?;
+    (!prefix_and_commit.contains('\n')).then_some(prefix_and_commit)
 }
 
 /// The branch that is checked out, if any.
