@@ -171,7 +171,9 @@ impl FromStr for Metric {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.iter().find(|m| m.name() == name);
-        found.copied().ok_or_else(|| format!("unknown metric {name:?}"))
+        found
+            .copied()
+            .ok_or_else(|| format!("unknown metric {name:?}"))
     }
 }
 

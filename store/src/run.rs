@@ -34,7 +34,11 @@ impl Machine {
     pub fn key(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_else(|_| format!("{self:?}"));
         let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        digest
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// One line for people, e.g. `Apple M3, 4+4 cores, 16 GiB, macOS 15`.
@@ -45,7 +49,10 @@ impl Machine {
             slow => format!("{}+{slow} cores", self.performance_cores),
         };
         let gpus: String = self.gpus.iter().map(|gpu| format!(", {gpu}")).collect();
-        format!("{}, {cores}, {} GiB{gpus}, {}", self.chip, self.memory_gib, self.os)
+        format!(
+            "{}, {cores}, {} GiB{gpus}, {}",
+            self.chip, self.memory_gib, self.os
+        )
     }
 }
 

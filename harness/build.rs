@@ -1,0 +1,86 @@
+//! Writes into the program what it was built from: compiler, source tree, commit, library versions.
+//!
+//! A value that cannot be found out is left out; `environment.rs` reads them with `option_env!`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[path = "src/environment/git.rs"]
+mod git;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=src");
+    println!("cargo::rerun-if-changed=../store/src");
+    let Some(tree) = workspace() else { return };
+    emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
+    emit("VLM_BENCH_COMPILER", compiler());
+    emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
+    if let Some(commit) = git::commit(&tree) {
+        watch_git(&tree);
+        emit("VLM_BENCH_COMMIT", Some(commit));
+        emit("VLM_BENCH_BRANCH", git::branch(&tree));
+        emit(
+            "VLM_BENCH_DIRTY",
+            git::dirty(&tree).map(|dirty| dirty.to_string()),
+        );
+    }
+}
+
+fn emit(name: &str, value: Option<String>) {
+    if let Some(value) = value.filter(|value| !value.contains('\n')) {
+        println!("cargo::rustc-env={name}={value}");
+    }
+}
+
+fn workspace() -> Option<PathBuf> {
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
+    package.parent().map(Path::to_owned)
+}
+
+fn compiler() -> Option<String> {
+    let output = Command::new(std::env::var_os("RUSTC")?)
+        .arg("--version")
+        .output()
+        .ok()?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
+}
+
+/// Built anew when another commit is checked out. Only files that exist: Cargo takes a missing one
+/// for changed, each time. A work tree that shares its repository keeps its HEAD elsewhere.
+fn watch_git(tree: &Path) {
+    let branch = git::ask(tree, &["symbolic-ref", "HEAD"]);
+    let files = ["HEAD", "logs/HEAD", "packed-refs"]
+        .into_iter()
+        .chain(branch.as_deref());
+    for file in files {
+        let path = git::ask(tree, &["rev-parse", "--git-path", file]).map(|path| tree.join(path));
+        if let Some(path) = path.filter(|path| path.is_file()) {
+            println!("cargo::rerun-if-changed={}", path.display());
+        }
+    }
+}
+
+/// `candle-core=0.11.1,candle-nn=0.11.1`: the libraries of the backends that are switched on.
+fn backends(tree: &Path) -> String {
+    let lock = tree.join("Cargo.lock");
+    println!("cargo::rerun-if-changed={}", lock.display());
+    let lock = std::fs::read_to_string(lock).unwrap_or_default();
+    let on = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
+    let candle = ["candle-core", "candle-nn"]
+        .into_iter()
+        .filter(|_| on("CANDLE"));
+    let mlx = ["mlx-rs", "mlx-sys"].into_iter().filter(|_| on("MLX"));
+    let version = |name| Some(format!("{name}={}", locked_version(&lock, name)?));
+    candle
+        .chain(mlx)
+        .filter_map(version)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn locked_version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = lock.split_once(&entry)?;
+    rest.split('"').next()
+}

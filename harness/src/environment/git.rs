@@ -1,0 +1,46 @@
+//! What git says of a source tree. `build.rs` compiles this file too: both must ask the same.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What decides how the program behaves; a change of anything else, such as the database that a
+/// run writes, leaves the tree clean.
+const SOURCES: [&str; 6] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    ".cargo",
+    "rust-toolchain.toml",
+    "harness",
+    "store",
+];
+
+/// The commit that is checked out, 40 hex digits; `None` where `tree` is no repository of its own
+/// but an unpacked copy inside another one.
+pub(crate) fn commit(tree: &Path) -> Option<String> {
+    let prefix_and_commit = ask(tree, &["rev-parse", "--show-prefix", "HEAD"])?;
+    (!prefix_and_commit.contains('\n')).then_some(prefix_and_commit)
+}
+
+/// The branch that is checked out, if any.
+pub(crate) fn branch(tree: &Path) -> Option<String> {
+    ask(tree, &["symbolic-ref", "--short", "HEAD"])
+}
+
+/// Whether the sources hold uncommitted changes or new files.
+pub(crate) fn dirty(tree: &Path) -> Option<bool> {
+    let arguments = [&["status", "--porcelain", "--"], &SOURCES[..]].concat();
+    ask(tree, &arguments).map(|changes| !changes.is_empty())
+}
+
+/// The output of a git command that succeeded; it takes no lock and asks no question.
+pub(crate) fn ask(tree: &Path, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    command
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .arg("-C")
+        .arg(tree)
+        .args(arguments);
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
