@@ -1,0 +1,4 @@
+//! SmolVLM and SmolVLM2.
+
+pub mod image;
+pub mod prompt;
