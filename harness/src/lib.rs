@@ -19,6 +19,7 @@ pub mod probes;
 pub mod progress;
 pub mod scenarios;
 pub mod score;
+mod side_file;
 pub mod source;
 pub mod subject;
 pub mod tensor;

@@ -1,0 +1,143 @@
+//! Encoded files to RGB, as PIL's `Image.open(...).convert("RGB")` has it.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::Picture;
+use crate::{Error, Result};
+
+/// Longest side accepted, in pixels.
+const MAX_SIDE: u32 = 16_384;
+/// Most pixels accepted: 64 Mpx, 192 MiB of RGB.
+const MAX_PIXELS: u64 = 64 << 20;
+/// What a decoder may allocate: the largest picture at 16 bits a channel with alpha, and as much again to work in.
+const MAX_ALLOCATION: u64 = 2 * 8 * MAX_PIXELS;
+
+impl Picture {
+    /// Decodes a PNG, JPEG, GIF, BMP or WebP file, known by its content, not by a name.
+    ///
+    /// As in PIL's `convert("RGB")`: alpha is dropped, not composited; gray is repeated; of 16-bit colour the high
+    /// byte is kept; 16-bit gray is clipped at 255; EXIF orientation is not applied; of an animation the first
+    /// frame is taken. Lossless files give PIL's bytes. JPEG may differ by a few levels: another decoder.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] when the header announces more than 16384 pixels a side or 64 Mpx (before anything of
+    /// that size is allocated), and when the file is of another kind, broken or truncated.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|error| broken(None, &ImageError::IoError(error)))?;
+        let format = reader.format();
+        let mut decoder = reader
+            .into_decoder()
+            .map_err(|error| broken(format, &error))?;
+        let (width, height) = decoder.dimensions();
+        check_size(width, height)?;
+        if format == Some(ImageFormat::Jpeg) && !jpeg_is_complete(bytes) {
+            return Err(Error::Picture(
+                "the JPEG file is truncated: it has no end marker".into(),
+            ));
+        }
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(MAX_ALLOCATION);
+        decoder
+            .set_limits(limits)
+            .map_err(|error| broken(format, &error))?;
+        let decoded =
+            DynamicImage::from_decoder(decoder).map_err(|error| broken(format, &error))?;
+        Ok(Self {
+            width: width as usize,
+            height: height as usize,
+            rgb: to_rgb(decoded),
+        })
+    }
+}
+
+fn check_size(width: u32, height: u32) -> Result<()> {
+    if width == 0 || height == 0 {
+        return Err(Error::Picture(format!(
+            "it is empty ({width} x {height} pixels)"
+        )));
+    }
+    if width > MAX_SIDE || height > MAX_SIDE {
+        return Err(Error::Picture(format!(
+            "{width} x {height} pixels are too many: at most {MAX_SIDE} a side are accepted, scale it down first"
+        )));
+    }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(Error::Picture(format!(
+            "{width} x {height} pixels are too many: at most {MAX_PIXELS} in all are accepted, scale it down first"
+        )));
+    }
+    Ok(())
+}
+
+fn broken(format: Option<ImageFormat>, error: &ImageError) -> Error {
+    let Some(format) = format else {
+        return Error::Picture(
+            "the file is no PNG, JPEG, GIF, BMP or WebP: convert it first".into(),
+        );
+    };
+    let reason = error.to_string();
+    let reason = reason.lines().next().unwrap_or_default();
+    Error::Picture(format!("the {format:?} file cannot be decoded: {reason}"))
+}
+
+/// Whether the JPEG's scans end in an end-of-image marker. The decoder fills what is missing with gray and says
+/// nothing; a marker of an embedded thumbnail must not count, so the segments are walked.
+fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    const START: u8 = 0xd8;
+    const END: u8 = 0xd9;
+    let mut at = 0;
+    while let Some(offset) = bytes[at..].iter().position(|&byte| byte == 0xff) {
+        let marker = at + offset + 1;
+        match bytes.get(marker) {
+            Some(&END) => return true,
+            // Stuffed zeros and restart markers lie inside a scan; fill bytes precede a marker.
+            Some(0x00 | 0x01 | 0xd0..=0xd7 | &START) => at = marker + 1,
+            Some(0xff) => at = marker,
+            Some(_) => {
+                let Some(length) = bytes.get(marker + 1..marker + 3) else {
+                    return false;
+                };
+                at = marker + 1 + usize::from(u16::from_be_bytes([length[0], length[1]])).max(2);
+            }
+            None => return false,
+        }
+        if at >= bytes.len() {
+            return false;
+        }
+    }
+    false
+}
+
+fn to_rgb(decoded: DynamicImage) -> Vec<u8> {
+    match decoded {
+        DynamicImage::ImageRgb8(image) => image.into_raw(),
+        DynamicImage::ImageLuma8(image) => image.iter().flat_map(|&gray| [gray; 3]).collect(),
+        DynamicImage::ImageLumaA8(image) => image.pixels().flat_map(|p| [p.0[0]; 3]).collect(),
+        DynamicImage::ImageRgba8(image) => image
+            .pixels()
+            .flat_map(|p| [p.0[0], p.0[1], p.0[2]])
+            .collect(),
+        DynamicImage::ImageLuma16(image) => image
+            .iter()
+            .flat_map(|&gray| [gray.min(255) as u8; 3])
+            .collect(),
+        DynamicImage::ImageLumaA16(image) => {
+            image.pixels().flat_map(|p| [high(p.0[0]); 3]).collect()
+        }
+        DynamicImage::ImageRgb16(image) => image.iter().map(|&value| high(value)).collect(),
+        DynamicImage::ImageRgba16(image) => image
+            .pixels()
+            .flat_map(|p| [high(p.0[0]), high(p.0[1]), high(p.0[2])])
+            .collect(),
+        // Floating-point formats; none of the five that are compiled in makes them.
+        other => other.into_rgb8().into_raw(),
+    }
+}
+
+fn high(value: u16) -> u8 {
+    (value >> 8) as u8
+}
