@@ -12,7 +12,10 @@ use harness::tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde_json::Value;
 
-const CHECKPOINTS: [&str; 2] = ["tiny-smolvlm-500m-instruct", "tiny-smolvlm2-500m-video-instruct-mlx"];
+const CHECKPOINTS: [&str; 2] = [
+    "tiny-smolvlm-500m-instruct",
+    "tiny-smolvlm2-500m-video-instruct-mlx",
+];
 /// Both have 16 features a frame; the published models 64.
 const TOKENS_PER_FRAME: usize = 16;
 
@@ -38,7 +41,10 @@ fn frames(item: &Value, config: &ImageConfig) -> Option<Frames> {
 }
 
 fn grid(frames: &Frames) -> Grid {
-    Grid { rows: frames.rows, cols: frames.cols }
+    Grid {
+        rows: frames.rows,
+        cols: frames.cols,
+    }
 }
 
 #[test]
@@ -56,10 +62,22 @@ fn prompts_and_ids_equal_the_reference() {
             let grids: Vec<Grid> = frames(&item, &config).iter().map(grid).collect();
             let prompt = template.render(&messages, grids.len()).unwrap();
             assert_eq!(prompt, item["prompt"], "{name} {}", item["id"]);
-            let ids = tokenizer.encode(&expand(&prompt, &grids, TOKENS_PER_FRAME).unwrap()).unwrap();
-            assert_eq!(serde_json::json!(ids), item["input_ids"], "{name} {}", item["id"]);
+            let ids = tokenizer
+                .encode(&expand(&prompt, &grids, TOKENS_PER_FRAME).unwrap())
+                .unwrap();
+            assert_eq!(
+                serde_json::json!(ids),
+                item["input_ids"],
+                "{name} {}",
+                item["id"]
+            );
             let answer: Vec<u32> = serde_json::from_value(item["output_ids"].clone()).unwrap();
-            assert_eq!(tokenizer.decode(&answer).unwrap(), item["output_text"], "{name} {}", item["id"]);
+            assert_eq!(
+                tokenizer.decode(&answer).unwrap(),
+                item["output_text"],
+                "{name} {}",
+                item["id"]
+            );
         }
         assert_eq!(tokenizer.vocab_size(), 1006);
         assert_eq!(tokenizer.id("<image>"), Some(998));
@@ -75,11 +93,20 @@ fn pixels_equal_the_reference_bit_for_bit() {
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     for item in items(name) {
         let id = item["id"].as_str().unwrap();
-        let Ok(wanted) = tensors.tensor(&format!("{id}.pixel_values")) else { continue };
+        let Ok(wanted) = tensors.tensor(&format!("{id}.pixel_values")) else {
+            continue;
+        };
         let frames = frames(&item, &config).unwrap();
-        assert_eq!(wanted.shape(), [1, frames.count, 3, frames.side, frames.side], "{id}");
-        let wanted: Vec<u32> =
-            wanted.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        assert_eq!(
+            wanted.shape(),
+            [1, frames.count, 3, frames.side, frames.side],
+            "{id}"
+        );
+        let wanted: Vec<u32> = wanted
+            .data()
+            .chunks_exact(4)
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect();
         let found: Vec<u32> = channels_first(&frames).map(f32::to_bits).collect();
         assert!(found == wanted, "{id}: pixels differ");
     }
@@ -98,7 +125,8 @@ fn pixel_statistics_equal_the_reference() {
     for name in CHECKPOINTS {
         let config = ImageConfig::load(&checkpoint(name)).unwrap();
         for item in items(name) {
-            let (Some(frames), Some(wanted)) = (frames(&item, &config), item.get("pixel_values")) else {
+            let (Some(frames), Some(wanted)) = (frames(&item, &config), item.get("pixel_values"))
+            else {
                 continue;
             };
             let id = format!("{name} {}", item["id"]);
@@ -106,12 +134,22 @@ fn pixel_statistics_equal_the_reference() {
             assert_eq!(serde_json::json!(shape), wanted["shape"], "{id}");
             let values: Vec<f64> = channels_first(&frames).map(f64::from).collect();
             let ends = [&values[..8], &values[values.len() - 8..]];
-            assert_eq!(serde_json::json!(ends), serde_json::json!([wanted["first"], wanted["last"]]), "{id}");
-            let sums = [values.iter().sum::<f64>(), values.iter().map(|value| value.abs()).sum()];
+            assert_eq!(
+                serde_json::json!(ends),
+                serde_json::json!([wanted["first"], wanted["last"]]),
+                "{id}"
+            );
+            let sums = [
+                values.iter().sum::<f64>(),
+                values.iter().map(|value| value.abs()).sum(),
+            ];
             for (found, key) in sums.into_iter().zip(["sum", "abs_sum"]) {
                 // Both sums are of f32 values in f64; only the order of addition differs.
                 let wanted = wanted[key].as_f64().unwrap();
-                assert!((found - wanted).abs() <= 1e-9 * sums[1], "{id}: {key} {found}, not {wanted}");
+                assert!(
+                    (found - wanted).abs() <= 1e-9 * sums[1],
+                    "{id}: {key} {found}, not {wanted}"
+                );
             }
         }
     }
@@ -170,18 +208,32 @@ fn the_published_ids() {
     };
     let tokenizer = Tokenizer::load(&Path::new(&folder).join("smolvlm")).unwrap();
     let template = ChatTemplate::load(&checkpoint(CHECKPOINTS[0])).unwrap();
-    let describe = template.render(&[Message::user("Describe this image.")], 1).unwrap();
-    let capital = template.render(&[Message::user("What is the capital of France?")], 0).unwrap();
+    let describe = template
+        .render(&[Message::user("Describe this image.")], 1)
+        .unwrap();
+    let capital = template
+        .render(&[Message::user("What is the capital of France?")], 0)
+        .unwrap();
     let question = [37964, 451, 2443, 30, 49279, 198, 9519, 9531, 42];
-    assert_eq!(tokenizer.encode(&describe).unwrap(), [&[1, 11126, 42, 49190][..], &question].concat());
+    assert_eq!(
+        tokenizer.encode(&describe).unwrap(),
+        [&[1, 11126, 42, 49190][..], &question].concat()
+    );
     assert_eq!(
         tokenizer.encode(&capital).unwrap(),
-        [1, 11126, 42, 1812, 314, 260, 3575, 282, 4649, 47, 49279, 198, 9519, 9531, 42]
+        [
+            1, 11126, 42, 1812, 314, 260, 3575, 282, 4649, 47, 49279, 198, 9519, 9531, 42
+        ]
     );
     let expanded = |rows, cols| {
-        tokenizer.encode(&expand(&describe, &[Grid { rows, cols }], 64).unwrap()).unwrap()
+        tokenizer
+            .encode(&expand(&describe, &[Grid { rows, cols }], 64).unwrap())
+            .unwrap()
     };
-    assert_eq!(expanded(3, 4), [&[1, 11126, 42][..], &three_by_four(), &question].concat());
+    assert_eq!(
+        expanded(3, 4),
+        [&[1, 11126, 42][..], &three_by_four(), &question].concat()
+    );
     assert_eq!(expanded(3, 4).len(), 874);
     assert_eq!(expanded(4, 3).len(), 875);
     assert_eq!(expanded(4, 4).len(), 1139);
