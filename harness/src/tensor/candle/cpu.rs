@@ -136,15 +136,16 @@ fn softmax_row(row: &mut [f32], scale: f32) {
 
 /// `e^x` within 2 units in the last place for normal results; 0 and infinity beyond them.
 ///
-/// `x = n ln 2 + r`, `e^r` by its Taylor series to the sixth power (`|r| <= 0.347`, so the rest is
-/// below 1.2e-7), `2^n` through the exponent bits. Branch-free, so loops over it vectorise.
+/// `x = n ln 2 + r`, `e^r` by its Taylor series to the seventh power (`|r| <= 0.347`, so the rest
+/// is below 1e-8), `2^n` through the exponent bits. Branch-free, so loops over it vectorise.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0; // 1.5 * 2^23: adding it rounds to a whole number
     let x = x.clamp(-87.0, 88.0);
     let n = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
     let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
-    let p = 1.0 / 720.0;
+    let p = 1.0 / 5040.0;
+    let p = p * r + 1.0 / 720.0;
     let p = p * r + 1.0 / 120.0;
     let p = p * r + 1.0 / 24.0;
     let p = p * r + 1.0 / 6.0;
