@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use harness::generate::Engine;
-use harness::models::smolvlm::SmolVlm;
 use harness::models::Vlm;
+use harness::models::smolvlm::SmolVlm;
 use harness::subject::{Message, Pass, Request, Stop, Subject};
 use harness::tensor::Tensor;
 use harness::tensor::candle::{Candle, On};
@@ -45,7 +45,12 @@ fn reference(name: &str) -> (Reference, Vec<u8>) {
 
 fn values(tensors: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     let view = tensors.tensor(name).unwrap();
-    view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    view.data()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|b| f32::from_le_bytes(*b))
+        .collect()
 }
 
 fn engine(name: &str) -> Engine<SmolVlm<Candle>> {
@@ -60,7 +65,13 @@ fn picture(item: &Item) -> Option<Vec<u8>> {
 
 fn request<'a>(item: &'a Item, images: &'a [&'a [u8]]) -> Request<'a> {
     let max_new_tokens = item.max_new_tokens;
-    Request { images, messages: &item.messages, max_new_tokens, stop: Stop::AtStopId, pass: Pass::Phased }
+    Request {
+        images,
+        messages: &item.messages,
+        max_new_tokens,
+        stop: Stop::AtStopId,
+        pass: Pass::Phased,
+    }
 }
 
 /// How far two correct f32 computations of a value of size `top` may lie apart.
@@ -80,8 +91,15 @@ fn tolerance(top: f32) -> f32 {
 fn check_close(what: &str, ours: &[f32], theirs: &[f32]) {
     assert_eq!(ours.len(), theirs.len(), "{what}");
     let top = theirs.iter().fold(0f32, |top, x| top.max(x.abs()));
-    let gap = ours.iter().zip(theirs).fold(0f32, |gap, (a, b)| gap.max((a - b).abs()));
-    assert!(gap <= tolerance(top), "{what}: {gap} apart, {} allowed", tolerance(top));
+    let gap = ours
+        .iter()
+        .zip(theirs)
+        .fold(0f32, |gap, (a, b)| gap.max((a - b).abs()));
+    assert!(
+        gap <= tolerance(top),
+        "{what}: {gap} apart, {} allowed",
+        tolerance(top)
+    );
 }
 
 fn check(name: &str) {
@@ -95,12 +113,23 @@ fn check(name: &str) {
         let reply = engine.ask(&request(item, &images)).unwrap();
         assert_eq!(reply.prompt, item.prompt, "{what}");
         assert_eq!(reply.input_ids, item.input_ids, "{what}");
-        check_close(&what, &reply.first_logits, &values(&tensors, &format!("{}.first_logits", item.id)));
+        check_close(
+            &what,
+            &reply.first_logits,
+            &values(&tensors, &format!("{}.first_logits", item.id)),
+        );
         assert_eq!(reply.output_ids, item.output_ids, "{what}");
         assert_eq!(reply.text, item.output_text, "{what}");
-        assert_eq!(reply.text.trim().to_lowercase(), item.expected.to_lowercase(), "{what}");
+        assert_eq!(
+            reply.text.trim().to_lowercase(),
+            item.expected.to_lowercase(),
+            "{what}"
+        );
         for (ours, theirs) in reply.margins.iter().zip(&item.greedy_margins) {
-            assert!((ours - theirs).abs() < 2.0 * tolerance(25.0), "{what}: margins {ours} and {theirs}");
+            assert!(
+                (ours - theirs).abs() < 2.0 * tolerance(25.0),
+                "{what}: margins {ours} and {theirs}"
+            );
         }
     }
     assert_eq!(reference.items.len(), 11);
@@ -123,14 +152,26 @@ fn features_equal_transformers() {
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let engine = engine(name);
     let model = engine.model();
-    for item in reference.items.iter().filter(|item| ["v2_describe", "v3_where"].contains(&&item.id[..])) {
+    for item in reference
+        .items
+        .iter()
+        .filter(|item| ["v2_describe", "v3_where"].contains(&&item.id[..]))
+    {
         let image = picture(item).unwrap();
         let prompt = model.prompt(&request(item, &[&image])).unwrap();
         let seen = model.see(&prompt.frames[0]).unwrap();
         let id = &item.id;
-        check_close(id, &seen.to_f32().unwrap(), &values(&tensors, &format!("{id}.vision_output")));
+        check_close(
+            id,
+            &seen.to_f32().unwrap(),
+            &values(&tensors, &format!("{id}.vision_output")),
+        );
         let connected = model.connect(&seen).unwrap().to_f32().unwrap();
-        check_close(id, &connected, &values(&tensors, &format!("{id}.connector_output")));
+        check_close(
+            id,
+            &connected,
+            &values(&tensors, &format!("{id}.connector_output")),
+        );
     }
 }
 
@@ -140,20 +181,40 @@ fn one_token_a_step_equals_one_pass_over_all() {
     let engine = engine(name);
     let model = engine.model();
     let messages = [Message::user("What is the capital of France?")];
-    let text = Request { images: &[], messages: &messages, max_new_tokens: 1, stop: Stop::AtStopId, pass: Pass::Fused };
+    let text = Request {
+        images: &[],
+        messages: &messages,
+        max_new_tokens: 1,
+        stop: Stop::AtStopId,
+        pass: Pass::Fused,
+    };
     let mut prompt = model.prompt(&text).unwrap();
-    let whole = model.prefill(&prompt, None, &mut model.cache(64).unwrap()).unwrap().to_f32().unwrap();
+    let whole = model
+        .prefill(&prompt, None, &mut model.cache(64).unwrap())
+        .unwrap()
+        .to_f32()
+        .unwrap();
     let last = prompt.ids.pop().unwrap();
     let mut cache = model.cache(64).unwrap();
     model.prefill(&prompt, None, &mut cache).unwrap();
-    check_close("cache", &model.step(last, &mut cache).unwrap().to_f32().unwrap(), &whole);
+    check_close(
+        "cache",
+        &model.step(last, &mut cache).unwrap().to_f32().unwrap(),
+        &whole,
+    );
 }
 
 #[test]
 fn fixed_length_never_stops_early_and_a_full_cache_is_refused() {
     let mut engine = engine("tiny-smolvlm-500m-instruct");
     let messages = [Message::user("What is 2 plus 3?")];
-    let ask = |max_new_tokens| Request { images: &[], messages: &messages, max_new_tokens, stop: Stop::AtLimit, pass: Pass::Fused };
+    let ask = |max_new_tokens| Request {
+        images: &[],
+        messages: &messages,
+        max_new_tokens,
+        stop: Stop::AtLimit,
+        pass: Pass::Fused,
+    };
     let reply = engine.ask(&ask(24)).unwrap();
     assert_eq!(reply.output_ids.len(), 24);
     assert!(!reply.output_ids.contains(&engine.loaded().stop_ids[0]));

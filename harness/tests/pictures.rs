@@ -9,7 +9,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name)
 }
 
 fn cases(name: &str) -> Vec<Value> {
@@ -26,7 +28,10 @@ fn pair(value: &Value) -> (usize, usize) {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The generator script's picture: every byte from splitmix64, seeded by the size.
@@ -38,7 +43,11 @@ fn picture(width: usize, height: usize, pattern: &str) -> Picture {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let byte = ((z ^ (z >> 31)) >> 56) as u8;
-        if pattern == "extremes" { if byte < 128 { 0 } else { 255 } } else { byte }
+        if pattern == "extremes" {
+            if byte < 128 { 0 } else { 255 }
+        } else {
+            byte
+        }
     };
     let rgb = (0..3 * width * height).map(|_| next()).collect();
     Picture { width, height, rgb }
@@ -81,11 +90,23 @@ fn decoding_equals_pil() {
         let file = case["file"].as_str().unwrap();
         let bytes = fs::read(golden("decode").join(file)).unwrap();
         let decoded = Picture::decode(&bytes).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert_eq!((decoded.width, decoded.height), pair(&case["size"]), "{file}");
+        assert_eq!(
+            (decoded.width, decoded.height),
+            pair(&case["size"]),
+            "{file}"
+        );
         let hex = case["rgb"].as_str().unwrap();
-        let wanted: Vec<u8> =
-            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
-        let farthest = decoded.rgb.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        let wanted: Vec<u8> = (0..hex.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap())
+            .collect();
+        let farthest = decoded
+            .rgb
+            .iter()
+            .zip(&wanted)
+            .map(|(a, b)| a.abs_diff(*b))
+            .max()
+            .unwrap();
         // JPEG decoders may round their transforms differently; all else is exact.
         let allowed = if file.ends_with(".jpg") { 4 } else { 0 };
         assert_eq!(decoded.rgb.len(), wanted.len(), "{file}");
@@ -129,9 +150,17 @@ fn grids_equal_the_reference() {
         let (width, height) = pair(&case["picture"]);
         let config = config(number(&case["edge"]), number(&case["tile"]));
         let frames = prepare(&picture(width, height, "noise"), &config).unwrap();
-        assert_eq!((frames.rows, frames.cols), (number(&case["rows"]), number(&case["cols"])), "{case}");
+        assert_eq!(
+            (frames.rows, frames.cols),
+            (number(&case["rows"]), number(&case["cols"])),
+            "{case}"
+        );
         assert_eq!(frames.count, number(&case["frames"]), "{case}");
-        assert_eq!(frames.pixels.len(), frames.count * frames.side * frames.side * 3, "{case}");
+        assert_eq!(
+            frames.pixels.len(),
+            frames.count * frames.side * frames.side * 3,
+            "{case}"
+        );
     }
 }
 
@@ -140,10 +169,21 @@ fn prepared_pixels_equal_the_reference_bit_for_bit() {
     for case in cases("prepare.json") {
         let (width, height) = pair(&case["picture"]);
         let split = case["split"].as_bool().unwrap();
-        let config = ImageConfig { split, ..config(number(&case["edge"]), number(&case["tile"])) };
+        let config = ImageConfig {
+            split,
+            ..config(number(&case["edge"]), number(&case["tile"]))
+        };
         let frames = prepare(&picture(width, height, "noise"), &config).unwrap();
-        assert_eq!((frames.rows, frames.cols), (number(&case["rows"]), number(&case["cols"])), "{case}");
-        let bytes: Vec<u8> = frames.pixels.iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert_eq!(
+            (frames.rows, frames.cols),
+            (number(&case["rows"]), number(&case["cols"])),
+            "{case}"
+        );
+        let bytes: Vec<u8> = frames
+            .pixels
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         assert_eq!(sha256(&bytes), case["sha256"], "{case}");
     }
 }
@@ -160,7 +200,11 @@ fn published_settings_cut_as_published() {
         ((1, 4000), (4, 1)),
     ] {
         let frames = prepare(&picture(width, height, "noise"), &config).unwrap();
-        assert_eq!((frames.rows, frames.cols, frames.count), (rows, cols, rows * cols + 1), "{width} x {height}");
+        assert_eq!(
+            (frames.rows, frames.cols, frames.count),
+            (rows, cols, rows * cols + 1),
+            "{width} x {height}"
+        );
         assert_eq!(frames.pixels.len(), frames.count * 512 * 512 * 3);
     }
 }

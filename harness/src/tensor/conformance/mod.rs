@@ -45,7 +45,14 @@ fn tensor<T: Tensor>(dims: &[usize], seed: u32, dtype: DType, on: &T::Device) ->
 
 /// Compares sizes, dtype and values; `roundings`: how many roundings of the dtype lie between input
 /// and output, at the scale of the largest value.
-fn check<T: Tensor>(op: &str, found: &T, dims: &[usize], expected: &[f64], roundings: f64, dtype: DType) {
+fn check<T: Tensor>(
+    op: &str,
+    found: &T,
+    dims: &[usize],
+    expected: &[f64],
+    roundings: f64,
+    dtype: DType,
+) {
     assert_eq!(found.dims(), dims, "{op} {dtype}");
     assert_eq!(found.dtype(), dtype, "{op}");
     let found = found.to_f32().unwrap();
@@ -53,7 +60,10 @@ fn check<T: Tensor>(op: &str, found: &T, dims: &[usize], expected: &[f64], round
     let top = expected.iter().fold(1f64, |top, x| top.max(x.abs()));
     for (i, (&found, &expected)) in found.iter().zip(expected).enumerate() {
         let gap = (f64::from(found) - expected).abs();
-        assert!(gap <= roundings * rounding(dtype) * top, "{op} {dtype} [{i}]: {found} for {expected}");
+        assert!(
+            gap <= roundings * rounding(dtype) * top,
+            "{op} {dtype} [{i}]: {found} for {expected}"
+        );
     }
 }
 
@@ -83,7 +93,11 @@ macro_rules! suite {
 }
 
 #[cfg(feature = "candle")]
-suite!(candle, crate::tensor::candle::Candle, crate::tensor::candle::On::cpu());
+suite!(
+    candle,
+    crate::tensor::candle::Candle,
+    crate::tensor::candle::On::cpu()
+);
 
 /// The device says where it is.
 #[cfg(feature = "candle")]
