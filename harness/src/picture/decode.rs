@@ -141,3 +141,76 @@ fn to_rgb(decoded: DynamicImage) -> Vec<u8> {
 fn high(value: u16) -> u8 {
     (value >> 8) as u8
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A PNG that ends after its header.
+    fn announced(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR".to_vec();
+        bytes.extend(width.to_be_bytes());
+        bytes.extend(height.to_be_bytes());
+        bytes.extend([8, 2, 0, 0, 0]);
+        let check = crc(&bytes[12..]);
+        bytes.extend(check.to_be_bytes());
+        // An empty data chunk, so that the decoder has seen all that precedes the pixels.
+        bytes.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
+        bytes
+    }
+
+    fn crc(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0_u32, |crc, &byte| {
+            (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+                (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
+            })
+        })
+    }
+
+    fn check(bytes: &[u8], wanted: &str) {
+        assert_eq!(Picture::decode(bytes).unwrap_err().to_string(), wanted);
+    }
+
+    #[test]
+    fn too_large_by_the_header_alone() {
+        check(
+            &announced(50_000, 2),
+            "picture: 50000 x 2 pixels are too many: at most 16384 a side are accepted, scale it down first",
+        );
+        check(
+            &announced(16_384, 16_384),
+            "picture: 16384 x 16384 pixels are too many: at most 67108864 in all are accepted, scale it down first",
+        );
+    }
+
+    #[test]
+    fn foreign_files_are_named() {
+        for bytes in [&b""[..], b"<svg/>", b"%PDF-1.7"] {
+            check(
+                bytes,
+                "picture: the file is no PNG, JPEG, GIF, BMP or WebP: convert it first",
+            );
+        }
+    }
+
+    #[test]
+    fn end_markers_of_thumbnails_do_not_count() {
+        let thumbnail = b"\xff\xd8\xff\xe1\x00\x06\xff\xd9..";
+        assert!(!jpeg_is_complete(thumbnail));
+        assert!(jpeg_is_complete(
+            &[
+                &thumbnail[..],
+                b"\xff\xda\x00\x02 \xff\x00 \xff\xd0 \xff\xff\xd9"
+            ]
+            .concat()
+        ));
+        for broken in [
+            &b"\xff"[..],
+            b"\xff\xd8\xff\xe1",
+            b"\xff\xe1\xff\xff",
+            b"\xff\xe1\x00\x00\xff",
+        ] {
+            assert!(!jpeg_is_complete(broken));
+        }
+    }
+}

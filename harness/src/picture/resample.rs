@@ -1,7 +1,7 @@
 //! Separable resampling in integer arithmetic, as PIL's `Resample.c` does it for 8-bit pictures.
 //!
-//! Weights are computed in f64, normalised and turned into integers of 22 fractional bits; the horizontal pass runs
-//! first, its result is rounded to 8 bits, then the vertical pass. An axis that keeps its size is skipped.
+//! Weights are computed in f64, normalised and turned into integers of 22 fractional bits; one axis is resized, the
+//! result rounded to 8 bits, then the other. An axis that keeps its size is skipped.
 
 use std::f64::consts::PI;
 use std::ops::Range;
@@ -131,14 +131,25 @@ fn to_byte(sum: i32) -> u8 {
 }
 
 pub(super) fn resize(picture: &Picture, width: usize, height: usize, filter: Filter) -> Picture {
-    let mut result = picture.clone();
-    if width != picture.width {
-        result = horizontal(&result, &Axis::new(picture.width, width, filter));
+    let across = |picture: &Picture| horizontal(picture, &Axis::new(picture.width, width, filter));
+    let down = |picture: &Picture| vertical(picture, &Axis::new(picture.height, height, filter));
+    match (width != picture.width, height != picture.height) {
+        (false, false) => picture.clone(),
+        (true, false) => across(picture),
+        (false, true) => down(picture),
+        (true, true) if vertical_first(picture, width, height) => across(&down(picture)),
+        (true, true) => down(&across(picture)),
     }
-    if height != picture.height {
-        result = vertical(&result, &Axis::new(picture.height, height, filter));
-    }
-    result
+}
+
+/// Whether Pillow 13 runs the vertical pass first, which changes the rounding in between: when more than two rows
+/// go for every column that goes.
+///
+/// Found by comparing `Image.resize` with two resizes of one axis each, over thousands of sizes and all three
+/// filters; `tests/golden/make_pictures.py` keeps cases of both orders. Earlier versions start horizontally.
+fn vertical_first(picture: &Picture, width: usize, height: usize) -> bool {
+    // Both sides of `rows lost > 2 * columns lost`, moved so that nothing is negative.
+    height < picture.height && picture.height + 2 * width > height + 2 * picture.width
 }
 
 fn horizontal(picture: &Picture, axis: &Axis) -> Picture {

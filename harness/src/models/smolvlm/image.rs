@@ -329,3 +329,108 @@ fn normalise_row(bytes: &[u8], table: &[[f32; 256]; 3], row: &mut [f32]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const PUBLISHED: &str = r#"{"do_resize": true, "do_image_splitting": true, "resample": 1,
+        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "rescale_factor": 0.00392156862745098,
+        "max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}}"#;
+
+    fn load(text: &str) -> Result<ImageConfig> {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("preprocessor_config.json"), text).unwrap();
+        ImageConfig::load(dir.path())
+    }
+
+    #[test]
+    fn published_settings_are_the_defaults() {
+        let published = load(PUBLISHED).unwrap();
+        assert_eq!(
+            (published.longest_edge, published.tile, published.split),
+            (2048, 512, true)
+        );
+        let bare = r#"{"max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}}"#;
+        assert_eq!(load(bare).unwrap(), published);
+    }
+
+    #[test]
+    fn nonsense_names_file_and_key() {
+        for (from, to, key) in [
+            ("512", "0", "max_image_size.longest_edge"),
+            ("512", "-4", "max_image_size.longest_edge"),
+            ("512", "4096", "max_image_size.longest_edge"),
+            ("512", "100", "max_image_size.longest_edge"),
+            ("2048", "1e99", "size.longest_edge"),
+            ("2048", "99999999999999999999", "size.longest_edge"),
+            ("2048", "\"2048\"", "size.longest_edge"),
+            ("\"size\"", "\"sizes\"", "size.longest_edge"),
+            ("\"resample\": 1", "\"resample\": 0", "resample"),
+            ("0.00392156862745098", "-1", "rescale_factor"),
+            (
+                "\"image_std\": [0.5, 0.5, 0.5]",
+                "\"image_std\": [0.5, 0, 0.5]",
+                "image_std",
+            ),
+            (
+                "\"image_mean\": [0.5, 0.5, 0.5]",
+                "\"image_mean\": [0.5, 0.5]",
+                "image_mean",
+            ),
+            (
+                "\"do_image_splitting\": true",
+                "\"do_image_splitting\": 1",
+                "do_image_splitting",
+            ),
+        ] {
+            let error = load(&PUBLISHED.replace(from, to)).unwrap_err();
+            assert!(matches!(error, Error::Format { .. }), "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!("preprocessor_config.json: {key}: ")),
+                "{text}"
+            );
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+        let off = load(&PUBLISHED.replace("\"do_resize\": true", "\"do_resize\": false"));
+        assert!(matches!(off, Err(Error::Unsupported(_))));
+    }
+
+    #[test]
+    fn sizes_follow_the_reference() {
+        for (from, scaled, tiled) in [
+            ((640, 480), (2048, 1536), (2048, 1536)),
+            ((1920, 1080), (2048, 1152), (2048, 1536)),
+            ((480, 640), (1536, 2048), (1536, 2048)),
+            ((1024, 1024), (2048, 2048), (2048, 2048)),
+            ((4000, 1), (2048, 1), (2048, 512)),
+            ((1, 4000), (1, 2048), (512, 2048)),
+            ((1000, 333), (2048, 682), (2048, 1024)),
+            ((16_384, 4096), (2048, 512), (2048, 512)),
+        ] {
+            assert_eq!(scaled_size(from.0, from.1, 2048), scaled, "{from:?}");
+            assert_eq!(tiled_size(scaled.0, scaled.1, 512), tiled, "{from:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_without_pixels_is_refused() {
+        let config = load(PUBLISHED).unwrap();
+        let empty = Picture {
+            width: 0,
+            height: 0,
+            rgb: Vec::new(),
+        };
+        let short = Picture {
+            width: 2,
+            height: 2,
+            rgb: vec![0; 9],
+        };
+        for picture in [empty, short] {
+            assert!(matches!(prepare(&picture, &config), Err(Error::Picture(_))));
+        }
+    }
+}
