@@ -153,6 +153,38 @@ pub enum Stage {
     Crash,
 }
 
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Load,
+        Self::Ask,
+        Self::Timeout,
+        Self::Crash,
+    ];
+
+    /// The stage as the database and JSON name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Load => "load",
+            Self::Ask => "ask",
+            Self::Timeout => "timeout",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+impl std::str::FromStr for Stage {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|stage| stage.name() == name);
+        found.ok_or_else(|| format!("unknown stage {name:?}"))
+    }
+}
+
 /// A figure that was taken and then refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Void {
