@@ -9,10 +9,8 @@ use std::process::Command;
 mod git;
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src");
-    println!("cargo::rerun-if-changed=../store/src");
     let Some(tree) = workspace() else { return };
+    git::SOURCES.iter().for_each(|path| watch(&tree.join(path)));
     emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
     emit("VLM_BENCH_COMPILER", compiler());
     emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
@@ -33,6 +31,14 @@ fn emit(name: &str, value: Option<String>) {
     }
 }
 
+/// Runs this again when `path` changes. A missing one is left out: Cargo takes it for changed, each
+/// time.
+fn watch(path: &Path) {
+    if path.exists() {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+}
+
 fn workspace() -> Option<PathBuf> {
     let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
     package.parent().map(Path::to_owned)
@@ -46,26 +52,23 @@ fn compiler() -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
-/// Built anew when another commit is checked out. Only files that exist: Cargo takes a missing one
-/// for changed, each time. A work tree that shares its repository keeps its HEAD elsewhere.
+/// Built anew when another commit is checked out. A work tree that shares its repository keeps its
+/// HEAD elsewhere, so git is asked for the places.
 fn watch_git(tree: &Path) {
     let branch = git::ask(tree, &["symbolic-ref", "HEAD"]);
     let files = ["HEAD", "logs/HEAD", "packed-refs"]
         .into_iter()
         .chain(branch.as_deref());
     for file in files {
-        let path = git::ask(tree, &["rev-parse", "--git-path", file]).map(|path| tree.join(path));
-        if let Some(path) = path.filter(|path| path.is_file()) {
-            println!("cargo::rerun-if-changed={}", path.display());
+        if let Some(path) = git::ask(tree, &["rev-parse", "--git-path", file]) {
+            watch(&tree.join(path));
         }
     }
 }
 
 /// `candle-core=0.11.1,candle-nn=0.11.1`: the libraries of the backends that are switched on.
 fn backends(tree: &Path) -> String {
-    let lock = tree.join("Cargo.lock");
-    println!("cargo::rerun-if-changed={}", lock.display());
-    let lock = std::fs::read_to_string(lock).unwrap_or_default();
+    let lock = std::fs::read_to_string(tree.join("Cargo.lock")).unwrap_or_default();
     let on = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
     let candle = ["candle-core", "candle-nn"]
         .into_iter()

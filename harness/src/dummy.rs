@@ -20,10 +20,18 @@ pub const SEED: u64 = 1;
 /// When the cache folder cannot be written or the shapes are not at hand.
 pub fn ensure(model: &Published, shapes: &Path) -> Result<PathBuf> {
     let dir = cache_dir()?.join(format!("dummy-{SEED}")).join(model.name);
-    fs::create_dir_all(&dir).with_context(|| format!("{}: cannot make the cache folder", dir.display()))?;
-    for name in ["config.json", "preprocessor_config.json", "processor_config.json", "generation_config.json", "chat_template.json"] {
+    fs::create_dir_all(&dir)
+        .with_context(|| format!("{}: cannot make the cache folder", dir.display()))?;
+    for name in [
+        "config.json",
+        "preprocessor_config.json",
+        "processor_config.json",
+        "generation_config.json",
+        "chat_template.json",
+    ] {
         let from = shapes.join(name);
-        fs::copy(&from, dir.join(name)).with_context(|| format!("{}: cannot copy", from.display()))?;
+        fs::copy(&from, dir.join(name))
+            .with_context(|| format!("{}: cannot copy", from.display()))?;
     }
     let config = smolvlm::config::Config::load(&dir)?;
     write_tokenizer(&dir, &config)?;
@@ -34,25 +42,38 @@ pub fn ensure(model: &Published, shapes: &Path) -> Result<PathBuf> {
     if weights.metadata().is_ok_and(|file| file.len() == whole) {
         return Ok(dir);
     }
-    eprintln!("making {} ({} MB of random bf16 weights, once)", weights.display(), whole / 1_000_000);
+    eprintln!(
+        "making {} ({} MB of random bf16 weights, once)",
+        weights.display(),
+        whole / 1_000_000
+    );
     write_whole(&weights, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
-        tensors.iter().try_for_each(|(name, dims)| write_tensor(out, name, dims))
+        tensors
+            .iter()
+            .try_for_each(|(name, dims)| write_tensor(out, name, dims))
     })?;
     Ok(dir)
 }
 
 /// `$VLM_BENCH_CACHE`, else `vlm-bench` in `$XDG_CACHE_HOME` or `~/.cache`.
 fn cache_dir() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let user = || set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     let found = set("VLM_BENCH_CACHE").or_else(|| Some(user()?.join("vlm-bench")));
     found.context("no cache folder: set VLM_BENCH_CACHE")
 }
 
 /// Writes beside the target and renames, so that a file of that name is always whole.
-fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> Result<()> {
+fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> Result<()> {
     let partial = path.with_extension(format!("partial-{}", std::process::id()));
     let write = || -> io::Result<()> {
         let mut out = BufWriter::with_capacity(1 << 20, File::create(&partial)?);
@@ -60,7 +81,9 @@ fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> io::Resul
         out.into_inner()?.sync_all()?;
         fs::rename(&partial, path)
     };
-    write().inspect_err(|_| drop(fs::remove_file(&partial))).with_context(|| format!("{}: cannot write", path.display()))
+    write()
+        .inspect_err(|_| drop(fs::remove_file(&partial)))
+        .with_context(|| format!("{}: cannot write", path.display()))
 }
 
 /// The safetensors header, and how many bytes of data follow it.
@@ -74,7 +97,10 @@ fn header(tensors: &[(String, Vec<usize>)], layout: Layout) -> (String, u64) {
     let mut at = 0u64;
     for (name, dims) in tensors {
         let end = at + 2 * dims.iter().product::<usize>() as u64;
-        map.insert(name.clone(), json!({ "dtype": "BF16", "shape": dims, "data_offsets": [at, end] }));
+        map.insert(
+            name.clone(),
+            json!({ "dtype": "BF16", "shape": dims, "data_offsets": [at, end] }),
+        );
         at = end;
     }
     let mut text = Value::Object(map).to_string();
@@ -93,7 +119,11 @@ fn write_tensor(out: &mut impl Write, name: &str, dims: &[usize]) -> io::Result<
         1 => (0.0, 0.02),
         _ => (0.0, 0.04),
     };
-    let seed = name.bytes().fold(SEED ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    let seed = name
+        .bytes()
+        .fold(SEED ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+        });
     let count: usize = dims.iter().product();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut bytes = vec![0u8; 2 * count.min(BLOCK)];
@@ -135,12 +165,15 @@ fn bell(i: u64) -> f32 {
 /// The true tokenizer from the folder `$VLM_BENCH_TOKENIZERS` names, else a stand-in.
 fn write_tokenizer(dir: &Path, config: &smolvlm::config::Config) -> Result<()> {
     let path = dir.join("tokenizer.json");
-    let known = std::env::var_os("VLM_BENCH_TOKENIZERS").map(|at| Path::new(&at).join("smolvlm/tokenizer.json"));
+    let known = std::env::var_os("VLM_BENCH_TOKENIZERS")
+        .map(|at| Path::new(&at).join("smolvlm/tokenizer.json"));
     if let Some(known) = known.filter(|file| file.is_file()) {
         fs::copy(&known, &path).with_context(|| format!("{}: cannot copy", known.display()))?;
         return Ok(());
     }
-    write_whole(&path, |out| out.write_all(stand_in(config.text.vocab).to_string().as_bytes()))
+    write_whole(&path, |out| {
+        out.write_all(stand_in(config.text.vocab).to_string().as_bytes())
+    })
 }
 
 /// A byte-level tokenizer without merges: special tokens at their published ids, one token a byte,
@@ -154,7 +187,10 @@ fn stand_in(vocab: usize) -> Value {
             *slot = token;
         }
     };
-    for (id, token) in ["<|endoftext|>", "<|im_start|>", "<|im_end|>"].into_iter().enumerate() {
+    for (id, token) in ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        .into_iter()
+        .enumerate()
+    {
         name(id, token.to_owned());
     }
     for (i, letter) in byte_letters().into_iter().enumerate() {
@@ -163,7 +199,10 @@ fn stand_in(vocab: usize) -> Value {
     name(SPECIAL, "<global-img>".to_owned());
     for row in 1..=6 {
         for col in 1..=6 {
-            name(SPECIAL + 1 + (row - 1) * 6 + col - 1, format!("<row_{row}_col_{col}>"));
+            name(
+                SPECIAL + 1 + (row - 1) * 6 + col - 1,
+                format!("<row_{row}_col_{col}>"),
+            );
         }
     }
     name(SPECIAL + 37, "<fake_token_around_image>".to_owned());
@@ -173,7 +212,11 @@ fn stand_in(vocab: usize) -> Value {
     let added: Vec<Value> = special
         .map(|id| json!({ "id": id, "content": tokens[id], "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true }))
         .collect();
-    let ids: Map<String, Value> = tokens[..SPECIAL.min(vocab)].iter().enumerate().map(|(id, t)| (t.clone(), json!(id))).collect();
+    let ids: Map<String, Value> = tokens[..SPECIAL.min(vocab)]
+        .iter()
+        .enumerate()
+        .map(|(id, t)| (t.clone(), json!(id)))
+        .collect();
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
         "pre_tokenizer": { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true },
@@ -196,5 +239,81 @@ fn byte_letters() -> Vec<char> {
             next - 1
         }
     };
-    (0..256).filter_map(|byte| char::from_u32(letter(byte))).collect()
+    (0..256)
+        .filter_map(|byte| char::from_u32(letter(byte)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::published::PUBLISHED;
+
+    fn shapes(model: &Published) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../datasets/published")
+            .join(model.name)
+    }
+
+    #[test]
+    fn files_have_the_published_sizes() {
+        for model in PUBLISHED {
+            let config = smolvlm::config::Config::load(&shapes(model)).unwrap();
+            let tensors = smolvlm::shapes::tensors(&config, model.layout);
+            let (header, data) = header(&tensors, model.layout);
+            assert_eq!(
+                (tensors.len(), data),
+                (489, 2 * 507_482_304),
+                "{}",
+                model.name
+            );
+            if model.layout == Layout::HuggingFace {
+                assert_eq!(8 + header.len() as u64 + data, 1_015_025_832);
+            } // MLX writes tensors in the order of a hash table, which moves digits in the header
+        }
+    }
+
+    #[test]
+    fn the_stand_in_tokenizer_knows_the_published_ids() {
+        let dir = tempfile::tempdir().unwrap();
+        let json = stand_in(49_280).to_string();
+        fs::write(dir.path().join("tokenizer.json"), json).unwrap();
+        let tokenizer = crate::tokenizer::Tokenizer::load(dir.path()).unwrap();
+        for (token, id) in [
+            ("<|im_start|>", 1),
+            ("<row_6_col_6>", 49_188),
+            ("<image>", 49_190),
+            ("<end_of_utterance>", 49_279),
+        ] {
+            assert_eq!(tokenizer.id(token), Some(id));
+        }
+        let text = "<|im_start|>User: née 犬\n";
+        let ids = tokenizer.encode(text).unwrap();
+        assert_eq!(
+            (ids[0], ids.len()),
+            (1, 1 + text.len() - "<|im_start|>".len())
+        );
+        assert_eq!(tokenizer.decode(&ids).unwrap(), "User: née 犬\n");
+    }
+
+    #[test]
+    fn values_are_bell_shaped_and_repeat() {
+        let mut bytes = vec![0u8; 200_000];
+        fill(&mut bytes, 7, 0.0, 1.0);
+        let values: Vec<f64> = bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| half::bf16::from_le_bytes(*b).to_f64())
+            .collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64;
+        assert!(
+            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02,
+            "{mean} {variance}"
+        );
+        let mut again = vec![0u8; 200_000];
+        fill(&mut again, 7, 0.0, 1.0);
+        assert_eq!(bytes, again);
+    }
 }

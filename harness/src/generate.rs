@@ -34,13 +34,20 @@ fn stop_ids(dir: &Path) -> Result<Vec<u32>> {
         text_config: Option<Box<Config>>,
     }
     let path = dir.join("generation_config.json");
-    let generation = if path.is_file() { read_json(&path)? } else { Config::default() };
+    let generation = if path.is_file() {
+        read_json(&path)?
+    } else {
+        Config::default()
+    };
     let config: Config = read_json(&dir.join("config.json"))?;
     let below = config.text_config.and_then(|text| text.eos_token_id);
     match generation.eos_token_id.or(config.eos_token_id).or(below) {
         Some(Ids::One(id)) => Ok(vec![id]),
         Some(Ids::Many(ids)) if !ids.is_empty() => Ok(ids),
-        _ => Err(Error::Format { path, detail: "names no eos_token_id, so answers would never end".to_owned() }),
+        _ => Err(Error::Format {
+            path,
+            detail: "names no eos_token_id, so answers would never end".to_owned(),
+        }),
     }
 }
 
@@ -54,7 +61,8 @@ impl<M: Vlm> Engine<M> {
         let stop_ids = stop_ids(dir)?;
         let mut mask = vec![0f32; vocab];
         for &id in &stop_ids {
-            let outside = || Error::Unsupported(format!("stop id {id} is outside the vocabulary of {vocab}"));
+            let outside =
+                || Error::Unsupported(format!("stop id {id} is outside the vocabulary of {vocab}"));
             *mask.get_mut(id as usize).ok_or_else(outside)? = f32::NEG_INFINITY;
         }
         let endless = M::Tensor::from_vec(mask, &[vocab], DType::F32, on)?;
@@ -66,7 +74,11 @@ impl<M: Vlm> Engine<M> {
             parameters: facts.parameters,
             stop_ids,
         };
-        Ok(Self { model, loaded, endless })
+        Ok(Self {
+            model,
+            loaded,
+            endless,
+        })
     }
 
     /// The model itself, for parity tests and benches.
@@ -77,7 +89,9 @@ impl<M: Vlm> Engine<M> {
 
     fn answer(&self, request: &Request<'_>) -> Result<Reply> {
         if request.max_new_tokens == 0 {
-            return Err(Error::Prompt("max_new_tokens is 0: ask for one token at least".to_owned()));
+            return Err(Error::Prompt(
+                "max_new_tokens is 0: ask for one token at least".to_owned(),
+            ));
         }
         let start = Instant::now();
         let mut stages = Stages::default();
@@ -88,13 +102,18 @@ impl<M: Vlm> Engine<M> {
             M::Tensor::eval(&[features])?;
             stages.vision = Some(start.elapsed());
         }
-        let mut cache = self.model.cache(prompt.ids.len() + request.max_new_tokens)?;
+        let mut cache = self
+            .model
+            .cache(prompt.ids.len() + request.max_new_tokens)?;
         let first = self.model.prefill(&prompt, features.as_ref(), &mut cache)?;
         if request.pass == Pass::Phased {
             M::Tensor::eval(&[&first])?;
             stages.prefill = Some(start.elapsed());
         }
-        let mut steps = Steps { first: first.clone(), later: Vec::new() };
+        let mut steps = Steps {
+            first: first.clone(),
+            later: Vec::new(),
+        };
         let mut output_ids = Vec::new();
         let mut logits = first;
         loop {
@@ -114,7 +133,16 @@ impl<M: Vlm> Engine<M> {
         stages.total = start.elapsed();
         let (first_logits, margins) = steps.read(request.pass)?;
         let (input_ids, image_tokens) = (prompt.ids, prompt.image_positions.len());
-        Ok(Reply { prompt: prompt.text, input_ids, image_tokens, output_ids, text, first_logits, margins, stages })
+        Ok(Reply {
+            prompt: prompt.text,
+            input_ids,
+            image_tokens,
+            output_ids,
+            text,
+            first_logits,
+            margins,
+            stages,
+        })
     }
 
     fn choose(&self, logits: &M::Tensor, stop: Stop) -> Result<u32> {
@@ -122,7 +150,10 @@ impl<M: Vlm> Engine<M> {
             Stop::AtStopId => logits.argmax()?,
             Stop::AtLimit => logits.add(&self.endless)?.argmax()?,
         };
-        id.to_u32()?.first().copied().ok_or_else(|| Error::Unsupported("an empty vocabulary".to_owned()))
+        id.to_u32()?
+            .first()
+            .copied()
+            .ok_or_else(|| Error::Unsupported("an empty vocabulary".to_owned()))
     }
 }
 
@@ -136,7 +167,9 @@ impl<T: Tensor> Steps<T> {
     fn read(&self, pass: Pass) -> Result<(Vec<f32>, Vec<f32>)> {
         let first = self.first.to_f32()?;
         if let Some(at) = first.iter().position(|logit| !logit.is_finite()) {
-            let message = format!("the first step's logit of id {at} is not finite: broken weights or arithmetic");
+            let message = format!(
+                "the first step's logit of id {at} is not finite: broken weights or arithmetic"
+            );
             return Err(Error::Unsupported(message));
         }
         let mut margins = Vec::new();

@@ -6,6 +6,7 @@ pub mod dummy;
 pub mod environment;
 pub mod error;
 pub mod generate;
+pub mod generate_command;
 pub mod machine;
 pub mod measure;
 pub mod message;

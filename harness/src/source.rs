@@ -37,10 +37,26 @@ pub struct Model {
 }
 
 impl Model {
-    fn at(name: impl Into<String>, dir: PathBuf, weights: &'static str, revision: String) -> Result<Self> {
+    fn at(
+        name: impl Into<String>,
+        dir: PathBuf,
+        weights: &'static str,
+        revision: String,
+    ) -> Result<Self> {
         let weight_files = weight_files(&dir)?;
-        let weight_bytes = weight_files.iter().filter_map(|f| f.metadata().ok()).map(|f| f.len()).sum();
-        Ok(Self { name: name.into(), dir, weights, revision, weight_files, weight_bytes })
+        let weight_bytes = weight_files
+            .iter()
+            .filter_map(|f| f.metadata().ok())
+            .map(|f| f.len())
+            .sum();
+        Ok(Self {
+            name: name.into(),
+            dir,
+            weights,
+            revision,
+            weight_files,
+            weight_bytes,
+        })
     }
 }
 
@@ -64,9 +80,14 @@ pub fn datasets_dir() -> Result<PathBuf> {
 /// When the datasets are not at hand.
 pub fn embedded_names() -> Result<Vec<String>> {
     let dir = datasets_dir()?.join("checkpoints");
-    let entries = std::fs::read_dir(&dir).with_context(|| format!("{}: cannot read", dir.display()))?;
-    let folders = entries.filter_map(Result::ok).filter(|entry| entry.path().join("config.json").is_file());
-    let mut names: Vec<_> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let entries =
+        std::fs::read_dir(&dir).with_context(|| format!("{}: cannot read", dir.display()))?;
+    let folders = entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().join("config.json").is_file());
+    let mut names: Vec<_> = folders
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
     names.sort();
     Ok(names)
 }
@@ -83,23 +104,39 @@ pub fn resolve(wanted: &str, weights: WeightsChoice) -> Result<Model> {
         };
     }
     let embedded = datasets_dir()?.join("checkpoints").join(wanted);
-    let is_name = !wanted.is_empty() && !wanted.contains(['/', '\\']) && wanted != "." && wanted != "..";
+    let is_name =
+        !wanted.is_empty() && !wanted.contains(['/', '\\']) && wanted != "." && wanted != "..";
     let (dir, kind) = match is_name && embedded.join("config.json").is_file() {
         true => (embedded, "embedded"),
         false => (PathBuf::from(wanted), "local"),
     };
     if !dir.is_dir() {
-        let known: Vec<_> = PUBLISHED.iter().map(|model| model.name.to_owned()).chain(embedded_names()?).collect();
-        bail!("unknown model {wanted:?}: name a folder in the published layout, or one of {}", known.join(", "));
+        let known: Vec<_> = PUBLISHED
+            .iter()
+            .map(|model| model.name.to_owned())
+            .chain(embedded_names()?)
+            .collect();
+        bail!(
+            "unknown model {wanted:?}: name a folder in the published layout, or one of {}",
+            known.join(", ")
+        );
     }
     if weights == WeightsChoice::Dummy {
         bail!("{wanted:?} has weights of its own: --weights dummy takes a published model's name");
     }
     if !dir.join("config.json").is_file() {
-        bail!("{}: holds no config.json, so it is no model's folder", dir.display());
+        bail!(
+            "{}: holds no config.json, so it is no model's folder",
+            dir.display()
+        );
     }
-    let full = dir.canonicalize().with_context(|| format!("{}: cannot be resolved", dir.display()))?;
-    let name = full.file_name().map_or_else(|| wanted.to_owned(), |name| name.to_string_lossy().into_owned());
+    let full = dir
+        .canonicalize()
+        .with_context(|| format!("{}: cannot be resolved", dir.display()))?;
+    let name = full.file_name().map_or_else(
+        || wanted.to_owned(),
+        |name| name.to_string_lossy().into_owned(),
+    );
     let revision = digest(&weight_files(&dir)?)?;
     Model::at(name, full, kind, revision)
 }
@@ -112,10 +149,19 @@ fn dummy_model(model: &Published) -> Result<Model> {
 
 /// The pinned snapshot in the hub's local cache.
 fn cached_model(model: &Published) -> Result<Model> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let home = set("HF_HOME").or_else(|| Some(set("HOME")?.join(".cache/huggingface")));
     let folder = format!("models--{}", model.repository.replace('/', "--"));
-    let snapshot = home.map(|home| home.join("hub").join(folder).join("snapshots").join(model.revision));
+    let snapshot = home.map(|home| {
+        home.join("hub")
+            .join(folder)
+            .join("snapshots")
+            .join(model.revision)
+    });
     match snapshot.filter(|dir| dir.join("config.json").exists()) {
         Some(dir) => Model::at(model.name, dir, "published", model.revision.to_owned()),
         None => bail!(
@@ -130,10 +176,17 @@ fn cached_model(model: &Published) -> Result<Model> {
 fn digest(files: &[PathBuf]) -> Result<String> {
     let mut hash = Sha256::new();
     for path in files {
-        let mut file = std::fs::File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
-        std::io::copy(&mut file, &mut HashWriter(&mut hash)).with_context(|| format!("{}: cannot read", path.display()))?;
+        let mut file = std::fs::File::open(path)
+            .with_context(|| format!("{}: cannot open", path.display()))?;
+        std::io::copy(&mut file, &mut HashWriter(&mut hash))
+            .with_context(|| format!("{}: cannot read", path.display()))?;
     }
-    Ok(hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash
+        .finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 struct HashWriter<'a>(&'a mut Sha256);

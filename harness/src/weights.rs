@@ -45,7 +45,11 @@ struct Entry {
 /// When there is none, or the index names a file that is not there.
 pub fn weight_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let index = dir.join("model.safetensors.index.json");
-    let mut files = if index.is_file() { indexed(dir, &index)? } else { listed(dir)? };
+    let mut files = if index.is_file() {
+        indexed(dir, &index)?
+    } else {
+        listed(dir)?
+    };
     files.sort();
     files.dedup();
     match files.iter().find(|file| !file.is_file()) {
@@ -60,20 +64,31 @@ fn indexed(dir: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     struct Index {
         weight_map: HashMap<String, String>,
     }
-    let text = std::fs::read_to_string(index).map_err(|source| Error::Read { path: index.to_owned(), source })?;
+    let text = std::fs::read_to_string(index).map_err(|source| Error::Read {
+        path: index.to_owned(),
+        source,
+    })?;
     let index: Index = serde_json::from_str(&text).map_err(|e| format_error(index, e))?;
     let plain = |name: &String| Path::new(name).file_name().map(|name| dir.join(name));
     Ok(index.weight_map.values().filter_map(plain).collect())
 }
 
 fn listed(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).map_err(|source| Error::Read { path: dir.to_owned(), source })?;
+    let entries = std::fs::read_dir(dir).map_err(|source| Error::Read {
+        path: dir.to_owned(),
+        source,
+    })?;
     let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    Ok(paths.filter(|path| path.extension().is_some_and(|e| e == "safetensors")).collect())
+    Ok(paths
+        .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
+        .collect())
 }
 
 fn format_error(path: &Path, detail: impl Display) -> Error {
-    Error::Format { path: path.to_owned(), detail: detail.to_string() }
+    Error::Format {
+        path: path.to_owned(),
+        detail: detail.to_string(),
+    }
 }
 
 impl Checkpoint {
@@ -82,7 +97,10 @@ impl Checkpoint {
     /// # Errors
     /// When a file is missing, truncated or no safetensors file.
     pub fn open(dir: &Path) -> Result<Self> {
-        let mut checkpoint = Self { files: Vec::new(), entries: HashMap::new() };
+        let mut checkpoint = Self {
+            files: Vec::new(),
+            entries: HashMap::new(),
+        };
         for path in weight_files(dir)? {
             checkpoint.add(&path)?;
         }
@@ -90,21 +108,36 @@ impl Checkpoint {
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
-        let file = File::open(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let file = File::open(path).map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         #[expect(unsafe_code, reason = "memory-mapping weights")]
         // SAFETY: the mapping is private and read-only. A file that another process shortens
         // meanwhile ends the worker, which the parent records as a crash of this cell alone.
-        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         let (header, metadata) = SafeTensors::read_metadata(&map)
             .map_err(|e| format_error(path, format!("not a whole safetensors file ({e})")))?;
         let data = header + 8;
         for (name, info) in metadata.tensors() {
             let (from, to) = (data + info.data_offsets.0, data + info.data_offsets.1);
             if to > map.len() {
-                let detail = format!("truncated: tensor {name:?} ends at byte {to}, the file has {}", map.len());
+                let detail = format!(
+                    "truncated: tensor {name:?} ends at byte {to}, the file has {}",
+                    map.len()
+                );
                 return Err(format_error(path, detail));
             }
-            let entry = Entry { file: self.files.len(), dtype: info.dtype, dims: info.shape.clone(), from, to };
+            let entry = Entry {
+                file: self.files.len(),
+                dtype: info.dtype,
+                dims: info.shape.clone(),
+                from,
+                to,
+            };
             self.entries.insert(name, entry);
         }
         self.files.push(map);
@@ -122,20 +155,28 @@ impl Checkpoint {
     pub fn facts(&self) -> Facts {
         let mut bytes: HashMap<String, usize> = HashMap::new();
         for entry in self.entries.values() {
-            *bytes.entry(format!("{:?}", entry.dtype).to_lowercase()).or_default() += entry.to - entry.from;
+            *bytes
+                .entry(format!("{:?}", entry.dtype).to_lowercase())
+                .or_default() += entry.to - entry.from;
         }
         let mut names: Vec<_> = bytes.into_iter().collect();
         names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let elements = |entry: &Entry| entry.dims.iter().product::<usize>() as u64;
         Facts {
-            stored: names.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join("+"),
+            stored: names
+                .into_iter()
+                .map(|(name, _)| name)
+                .collect::<Vec<_>>()
+                .join("+"),
             parameters: self.entries.values().map(elements).sum(),
             bytes: self.files.iter().map(|file| file.len() as u64).sum(),
         }
     }
 
     fn entry(&self, name: &str) -> Result<&Entry> {
-        self.entries.get(name).ok_or_else(|| Error::MissingTensor { name: name.to_owned() })
+        self.entries.get(name).ok_or_else(|| Error::MissingTensor {
+            name: name.to_owned(),
+        })
     }
 }
 
@@ -151,14 +192,23 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// The root of a checkpoint's tree.
     #[must_use]
     pub const fn new(checkpoint: &'a Checkpoint, dtype: DType, on: &'a T::Device) -> Self {
-        Self { checkpoint, prefix: String::new(), dtype, on }
+        Self {
+            checkpoint,
+            prefix: String::new(),
+            dtype,
+            on,
+        }
     }
 
     /// The place one step, or several joined by dots, below; the same place for an empty one.
     #[must_use]
     pub fn at(&self, step: impl Display) -> Self {
         let step = step.to_string();
-        let prefix = if step.is_empty() { self.prefix.clone() } else { self.name(&step) };
+        let prefix = if step.is_empty() {
+            self.prefix.clone()
+        } else {
+            self.name(&step)
+        };
         Self { prefix, ..*self }
     }
 
@@ -175,7 +225,11 @@ impl<'a, T: Tensor> Weights<'a, T> {
     }
 
     fn name(&self, name: &str) -> String {
-        if self.prefix.is_empty() { name.to_owned() } else { format!("{}.{name}", self.prefix) }
+        if self.prefix.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.prefix)
+        }
     }
 
     /// A tensor that must have these sizes.
@@ -186,7 +240,11 @@ impl<'a, T: Tensor> Weights<'a, T> {
         let name = self.name(name);
         let entry = self.checkpoint.entry(&name)?;
         if entry.dims != dims {
-            return Err(Error::TensorShape { name, found: entry.dims.clone(), wanted: dims.to_vec() });
+            return Err(Error::TensorShape {
+                name,
+                found: entry.dims.clone(),
+                wanted: dims.to_vec(),
+            });
         }
         self.read(&name, entry, dims)
     }
@@ -201,7 +259,10 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn linear(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
-        T::linear_new(Weight::Dense(self.at(name).tensor("weight", &[n, k])?), None)
+        T::linear_new(
+            Weight::Dense(self.at(name).tensor("weight", &[n, k])?),
+            None,
+        )
     }
 
     /// `name.weight` `[n, k]` with `name.bias` `[n]`.
@@ -210,7 +271,10 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// As [`Weights::tensor`].
     pub fn linear_biased(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
         let at = self.at(name);
-        T::linear_new(Weight::Dense(at.tensor("weight", &[n, k])?), Some(at.tensor("bias", &[n])?))
+        T::linear_new(
+            Weight::Dense(at.tensor("weight", &[n, k])?),
+            Some(at.tensor("bias", &[n])?),
+        )
     }
 
     /// A convolution over patches without overlap, as a linear layer over `patch * patch * 3`
@@ -223,13 +287,19 @@ impl<'a, T: Tensor> Weights<'a, T> {
         let full = at.name("weight");
         let entry = self.checkpoint.entry(&full)?;
         let kernel = match entry.dims[..] {
-            [a, 3, b, c] if (a, b, c) == (n, patch, patch) => {
-                self.read(&full, entry, &entry.dims)?.permute(&[0, 2, 3, 1])?
+            [a, 3, b, c] if (a, b, c) == (n, patch, patch) => self
+                .read(&full, entry, &entry.dims)?
+                .permute(&[0, 2, 3, 1])?,
+            [a, b, c, 3] if (a, b, c) == (n, patch, patch) => {
+                self.read(&full, entry, &entry.dims)?
             }
-            [a, b, c, 3] if (a, b, c) == (n, patch, patch) => self.read(&full, entry, &entry.dims)?,
             _ => {
                 let wanted = vec![n, 3, patch, patch];
-                return Err(Error::TensorShape { name: full, found: entry.dims.clone(), wanted });
+                return Err(Error::TensorShape {
+                    name: full,
+                    found: entry.dims.clone(),
+                    wanted,
+                });
             }
         };
         let kernel = kernel.reshape(&[n, patch * patch * 3])?;
@@ -243,7 +313,12 @@ fn widen(name: &str, bytes: &[u8], dtype: Dtype) -> Result<Vec<f32>> {
         Dtype::F32 => |from, to| each(from, to, f32::from_le_bytes),
         Dtype::F16 => |from, to| each(from, to, |b| half::f16::from_le_bytes(b).to_f32()),
         Dtype::BF16 => |from, to| each(from, to, |b| half::bf16::from_le_bytes(b).to_f32()),
-        other => return Err(Error::TensorDType { name: name.to_owned(), found: format!("{other:?}") }),
+        other => {
+            return Err(Error::TensorDType {
+                name: name.to_owned(),
+                found: format!("{other:?}"),
+            });
+        }
     };
     let size = if dtype == Dtype::F32 { 4 } else { 2 };
     let mut out = vec![0f32; bytes.len() / size];

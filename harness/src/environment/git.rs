@@ -3,15 +3,19 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What decides how the program behaves; a change of anything else, such as the database that a
-/// run writes, leaves the tree clean.
-const SOURCES: [&str; 6] = [
-    "Cargo.toml",
-    "Cargo.lock",
+/// What decides how the program behaves, from the root of the tree. A change of anything else, such
+/// as a test or the database that a run writes, leaves the tree clean.
+pub(crate) const SOURCES: [&str; 10] = [
     ".cargo",
+    "Cargo.lock",
+    "Cargo.toml",
+    "harness/Cargo.toml",
+    "harness/build.rs",
+    "harness/src",
     "rust-toolchain.toml",
-    "harness",
-    "store",
+    "store/Cargo.toml",
+    "store/migrations",
+    "store/src",
 ];
 
 /// The commit that is checked out, 40 hex digits; `None` where `tree` is no repository of its own

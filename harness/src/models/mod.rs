@@ -114,8 +114,12 @@ pub trait Vlm {
     ///
     /// # Errors
     /// When the library fails.
-    fn prefill(&self, prompt: &Prompt, features: Option<&Self::Tensor>, cache: &mut Self::Cache)
-    -> Result<Self::Tensor>;
+    fn prefill(
+        &self,
+        prompt: &Prompt,
+        features: Option<&Self::Tensor>,
+        cache: &mut Self::Cache,
+    ) -> Result<Self::Tensor>;
 
     /// Feeds one id; logits of what follows, `[vocab]`.
     ///
@@ -153,8 +157,14 @@ pub fn model_type(dir: &Path) -> Result<String> {
 /// # Errors
 /// [`Error::Read`] or [`Error::Format`], naming the file.
 pub fn read_json<J: for<'de> Deserialize<'de>>(path: &Path) -> Result<J> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    serde_json::from_str(&text).map_err(|e| Error::Format { path: path.to_owned(), detail: e.to_string() })
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    serde_json::from_str(&text).map_err(|e| Error::Format {
+        path: path.to_owned(),
+        detail: e.to_string(),
+    })
 }
 
 /// Loads the model in `dir`, whatever its architecture, ready for its first request.
@@ -164,11 +174,15 @@ pub fn read_json<J: for<'de> Deserialize<'de>>(path: &Path) -> Result<J> {
 pub fn load(dir: &Path, backend: Backend, device: Device) -> Result<Box<dyn Subject>> {
     match (backend, device) {
         #[cfg(feature = "candle")]
-        (Backend::Candle, Device::Cpu) => load_on::<crate::tensor::candle::Candle>(dir, crate::tensor::candle::On::cpu()),
+        (Backend::Candle, Device::Cpu) => {
+            load_on::<crate::tensor::candle::Candle>(dir, crate::tensor::candle::On::cpu())
+        }
         #[cfg(not(feature = "candle"))]
         (Backend::Candle, Device::Cpu) => {
             let _ = dir;
-            Err(Error::Unsupported("this program was built without the candle backend".to_owned()))
+            Err(Error::Unsupported(
+                "this program was built without the candle backend".to_owned(),
+            ))
         }
     }
 }
@@ -180,10 +194,14 @@ pub fn load(dir: &Path, backend: Backend, device: Device) -> Result<Box<dyn Subj
 pub fn load_on<T: Tensor + 'static>(dir: &Path, on: T::Device) -> Result<Box<dyn Subject>> {
     let architecture = model_type(dir)?;
     match architecture.as_str() {
-        "idefics3" | "smolvlm" => {
-            Ok(Box::new(crate::generate::Engine::new(smolvlm::SmolVlm::<T>::load(dir, &on)?, dir)?))
-        }
-        other => Err(Error::Unsupported(format!("model_type {other:?} in {}: known: idefics3, smolvlm", dir.display()))),
+        "idefics3" | "smolvlm" => Ok(Box::new(crate::generate::Engine::new(
+            smolvlm::SmolVlm::<T>::load(dir, &on)?,
+            dir,
+        )?)),
+        other => Err(Error::Unsupported(format!(
+            "model_type {other:?} in {}: known: idefics3, smolvlm",
+            dir.display()
+        ))),
     }
 }
 
@@ -196,7 +214,11 @@ pub fn scatter<T: Tensor>(embedded: &T, features: &T, positions: &[usize]) -> Re
     let (mut text, mut seen) = (0, 0); // rows of `embedded` passed, rows of `features` taken
     while seen < positions.len() {
         let start = positions[seen];
-        let run = positions[seen..].iter().zip(start..).take_while(|(at, next)| *at == next).count();
+        let run = positions[seen..]
+            .iter()
+            .zip(start..)
+            .take_while(|(at, next)| *at == next)
+            .count();
         if start > text {
             parts.push(embedded.narrow(0, text, start - text)?);
         }

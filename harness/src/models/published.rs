@@ -41,5 +41,7 @@ pub const PUBLISHED: &[Published] = &[
 /// The model of that name or repository.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Published> {
-    PUBLISHED.iter().find(|model| model.name.eq_ignore_ascii_case(name) || model.repository == name)
+    PUBLISHED
+        .iter()
+        .find(|model| model.name.eq_ignore_ascii_case(name) || model.repository == name)
 }

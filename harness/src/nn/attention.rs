@@ -9,7 +9,8 @@ use crate::tensor::Tensor;
 /// [`crate::Error::Shape`] when `heads` does not divide the last axis.
 pub fn split_heads<T: Tensor>(x: &T, heads: usize) -> Result<T> {
     let dims = x.dims();
-    x.reshape(&[dims[0], dims[1], heads, dims[2] / heads])?.permute(&[0, 2, 1, 3])
+    x.reshape(&[dims[0], dims[1], heads, dims[2] / heads])?
+        .permute(&[0, 2, 1, 3])
 }
 
 /// `[b, heads, t, d] -> [b, t, heads * d]`.
@@ -18,5 +19,6 @@ pub fn split_heads<T: Tensor>(x: &T, heads: usize) -> Result<T> {
 /// When the library fails.
 pub fn join_heads<T: Tensor>(x: &T) -> Result<T> {
     let dims = x.dims();
-    x.permute(&[0, 2, 1, 3])?.reshape(&[dims[0], dims[2], dims[1] * dims[3]])
+    x.permute(&[0, 2, 1, 3])?
+        .reshape(&[dims[0], dims[2], dims[1] * dims[3]])
 }

@@ -18,9 +18,20 @@ impl<T: Tensor> KvCache<T> {
     ///
     /// # Errors
     /// When the library cannot allocate.
-    pub fn new(kv_heads: usize, capacity: usize, head_dim: usize, dtype: DType, on: &T::Device) -> Result<Self> {
+    pub fn new(
+        kv_heads: usize,
+        capacity: usize,
+        head_dim: usize,
+        dtype: DType,
+        on: &T::Device,
+    ) -> Result<Self> {
         let dims = [1, kv_heads, capacity, head_dim];
-        Ok(Self { keys: T::zeros(&dims, dtype, on)?, values: T::zeros(&dims, dtype, on)?, len: 0, capacity })
+        Ok(Self {
+            keys: T::zeros(&dims, dtype, on)?,
+            values: T::zeros(&dims, dtype, on)?,
+            len: 0,
+            capacity,
+        })
     }
 
     /// Positions written so far.
@@ -42,12 +53,21 @@ impl<T: Tensor> KvCache<T> {
     pub fn append(&mut self, k: &T, v: &T) -> Result<(T, T)> {
         let more = k.dims()[2];
         if self.len + more > self.capacity {
-            let detail = format!("{} + {more} positions exceed the room for {}", self.len, self.capacity);
-            return Err(Error::Shape { op: "kv cache", detail });
+            let detail = format!(
+                "{} + {more} positions exceed the room for {}",
+                self.len, self.capacity
+            );
+            return Err(Error::Shape {
+                op: "kv cache",
+                detail,
+            });
         }
         self.keys.write_at(2, self.len, k)?;
         self.values.write_at(2, self.len, v)?;
         self.len += more;
-        Ok((self.keys.narrow(2, 0, self.len)?, self.values.narrow(2, 0, self.len)?))
+        Ok((
+            self.keys.narrow(2, 0, self.len)?,
+            self.values.narrow(2, 0, self.len)?,
+        ))
     }
 }

@@ -90,14 +90,24 @@ impl<T: Tensor> Llama<T> {
     ///
     /// # Errors
     /// As [`Weights::tensor`].
-    pub fn load(weights: &Weights<'_, T>, head: &Weights<'_, T>, config: LlamaConfig) -> Result<Self> {
+    pub fn load(
+        weights: &Weights<'_, T>,
+        head: &Weights<'_, T>,
+        config: LlamaConfig,
+    ) -> Result<Self> {
         let (layers, c) = (weights.at("layers"), &config);
         let spec = RopeSpec::plain(c.head_dim, c.rope_theta, c.max_len);
         Ok(Self {
             embeddings: weights.linear("embed_tokens", c.vocab, c.dim)?,
-            blocks: (0..c.layers).map(|i| Block::load(&layers.at(i), c)).collect::<Result<_>>()?,
+            blocks: (0..c.layers)
+                .map(|i| Block::load(&layers.at(i), c))
+                .collect::<Result<_>>()?,
             norm: weights.tensor("norm.weight", &[c.dim])?,
-            head: if c.tied { None } else { Some(head.linear("lm_head", c.vocab, c.dim)?) },
+            head: if c.tied {
+                None
+            } else {
+                Some(head.linear("lm_head", c.vocab, c.dim)?)
+            },
             rope: T::rope_new(&spec, weights.dtype(), weights.on())?,
             dtype: weights.dtype(),
             on: weights.on().clone(),
@@ -139,7 +149,10 @@ impl<T: Tensor> Llama<T> {
         for (block, cache) in self.blocks.iter().zip(cache) {
             x = block.forward(&x, &self.config, &self.rope, cache)?;
         }
-        let last = x.narrow(1, len - 1, 1)?.rms_norm(&self.norm, self.config.eps)?;
-        last.linear(self.head.as_ref().unwrap_or(&self.embeddings))?.reshape(&[self.config.vocab])
+        let last = x
+            .narrow(1, len - 1, 1)?
+            .rms_norm(&self.norm, self.config.eps)?;
+        last.linear(self.head.as_ref().unwrap_or(&self.embeddings))?
+            .reshape(&[self.config.vocab])
     }
 }

@@ -25,9 +25,18 @@ impl<T: Tensor> Mlp<T> {
     ///
     /// # Errors
     /// As [`Weights::tensor`].
-    pub fn load(weights: &Weights<'_, T>, dim: usize, inner: usize, activation: Activation) -> Result<Self> {
+    pub fn load(
+        weights: &Weights<'_, T>,
+        dim: usize,
+        inner: usize,
+        activation: Activation,
+    ) -> Result<Self> {
         let fc1 = weights.linear_biased("fc1", inner, dim)?;
-        Ok(Self { fc1, fc2: weights.linear_biased("fc2", dim, inner)?, activation })
+        Ok(Self {
+            fc1,
+            fc2: weights.linear_biased("fc2", dim, inner)?,
+            activation,
+        })
     }
 
     /// `[.., dim] -> [.., dim]`.
@@ -59,7 +68,11 @@ impl<T: Tensor> GatedMlp<T> {
     pub fn load(weights: &Weights<'_, T>, dim: usize, inner: usize) -> Result<Self> {
         let gate = weights.linear("gate_proj", inner, dim)?;
         let up = weights.linear("up_proj", inner, dim)?;
-        Ok(Self { gate, up, down: weights.linear("down_proj", dim, inner)? })
+        Ok(Self {
+            gate,
+            up,
+            down: weights.linear("down_proj", dim, inner)?,
+        })
     }
 
     /// `[.., dim] -> [.., dim]`.

@@ -43,7 +43,11 @@ struct Norm<T> {
 
 impl<T: Tensor> Norm<T> {
     fn load(weights: &Weights<'_, T>, dim: usize, eps: f32) -> Result<Self> {
-        Ok(Self { weight: weights.tensor("weight", &[dim])?, bias: weights.tensor("bias", &[dim])?, eps })
+        Ok(Self {
+            weight: weights.tensor("weight", &[dim])?,
+            bias: weights.tensor("bias", &[dim])?,
+            eps,
+        })
     }
 
     fn forward(&self, x: &T) -> Result<T> {
@@ -78,7 +82,8 @@ impl<T: Tensor> Block<T> {
 
     fn forward(&self, x: &T, heads: usize) -> Result<T> {
         let normed = self.norm1.forward(x)?;
-        let [q, k, v] = [&self.q, &self.k, &self.v].map(|layer| split_heads(&normed.linear(layer)?, heads));
+        let [q, k, v] =
+            [&self.q, &self.k, &self.v].map(|layer| split_heads(&normed.linear(layer)?, heads));
         let (q, k, v) = (q?, k?, v?);
         let scale = (q.dims()[3] as f32).sqrt().recip();
         let x = x.add(&join_heads(&q.attention(&k, &v, scale, Mask::None)?)?.linear(&self.out)?)?;
@@ -106,8 +111,12 @@ impl<T: Tensor> Vit<T> {
         let layers = weights.at("encoder.layers");
         Ok(Self {
             patches: embeddings.patch_embedding("patch_embedding", dim, config.patch)?,
-            positions: embeddings.at("position_embedding").tensor("weight", &[tokens, dim])?,
-            blocks: (0..config.layers).map(|i| Block::load(&layers.at(i), &config)).collect::<Result<_>>()?,
+            positions: embeddings
+                .at("position_embedding")
+                .tensor("weight", &[tokens, dim])?,
+            blocks: (0..config.layers)
+                .map(|i| Block::load(&layers.at(i), &config))
+                .collect::<Result<_>>()?,
             post: Norm::load(&weights.at("post_layernorm"), dim, config.eps)?,
             config,
         })
@@ -120,7 +129,9 @@ impl<T: Tensor> Vit<T> {
     pub fn forward(&self, pixels: &T) -> Result<T> {
         let frames = pixels.dims()[0];
         let (side, patch) = (self.config.side(), self.config.patch);
-        let grid = pixels.reshape(&[frames, side, patch, side, patch, 3])?.permute(&[0, 1, 3, 2, 4, 5])?;
+        let grid = pixels
+            .reshape(&[frames, side, patch, side, patch, 3])?
+            .permute(&[0, 1, 3, 2, 4, 5])?;
         let rows = grid.reshape(&[frames, side * side, patch * patch * 3])?;
         let mut x = rows.linear(&self.patches)?.add(&self.positions)?;
         for block in &self.blocks {

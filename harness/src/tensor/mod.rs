@@ -81,7 +81,12 @@ impl RopeSpec {
     #[must_use]
     pub fn plain(dims: usize, theta: f64, max_len: usize) -> Self {
         let angle = |i: usize| theta.powf(-2.0 * i as f64 / dims as f64) as f32;
-        Self { dims, inv_freq: (0..dims / 2).map(angle).collect(), factor: 1.0, max_len }
+        Self {
+            dims,
+            inv_freq: (0..dims / 2).map(angle).collect(),
+            factor: 1.0,
+            max_len,
+        }
     }
 }
 

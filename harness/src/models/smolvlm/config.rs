@@ -39,7 +39,8 @@ impl Config {
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("config.json");
         let file: File = read_json(&path)?;
-        file.check().map_err(|detail| Error::Format { path, detail })
+        file.check()
+            .map_err(|detail| Error::Format { path, detail })
     }
 }
 
@@ -143,15 +144,29 @@ const MAX_SIZE: usize = 1 << 20;
 
 impl File {
     fn check(self) -> Result<Config, String> {
-        let (text, vision) = (self.text_config.check(self.tie_word_embeddings)?, self.vision_config.check()?);
+        let (text, vision) = (
+            self.text_config.check(self.tie_word_embeddings)?,
+            self.vision_config.check()?,
+        );
         let shuffle = self.scale_factor;
         if shuffle == 0 || vision.side() % shuffle != 0 {
-            return Err(format!("scale_factor {shuffle} does not divide the {} patches of a side", vision.side()));
+            return Err(format!(
+                "scale_factor {shuffle} does not divide the {} patches of a side",
+                vision.side()
+            ));
         }
         if self.image_token_id as usize >= text.vocab {
-            return Err(format!("image_token_id {} is outside the vocabulary of {}", self.image_token_id, text.vocab));
+            return Err(format!(
+                "image_token_id {} is outside the vocabulary of {}",
+                self.image_token_id, text.vocab
+            ));
         }
-        Ok(Config { vision, text, shuffle, image_token: self.image_token_id })
+        Ok(Config {
+            vision,
+            text,
+            shuffle,
+            image_token: self.image_token_id,
+        })
     }
 }
 
@@ -159,16 +174,31 @@ impl Text {
     fn check(self, tied: Option<bool>) -> Result<LlamaConfig, String> {
         let (dim, heads) = (self.hidden_size, self.num_attention_heads);
         let kv_heads = self.num_key_value_heads.unwrap_or(heads);
-        let sizes = [dim, heads, kv_heads, self.intermediate_size, self.vocab_size, self.num_hidden_layers];
-        sizes_within("text_config", &[&sizes[..], &[self.max_position_embeddings]].concat())?;
+        let sizes = [
+            dim,
+            heads,
+            kv_heads,
+            self.intermediate_size,
+            self.vocab_size,
+            self.num_hidden_layers,
+        ];
+        sizes_within(
+            "text_config",
+            &[&sizes[..], &[self.max_position_embeddings]].concat(),
+        )?;
         let head_dim = self.head_dim.unwrap_or(dim / heads);
         sizes_within("text_config.head_dim", &[head_dim])?;
         if heads % kv_heads != 0 || head_dim % 2 != 0 {
-            return Err(format!("text_config: {heads} heads of {head_dim} do not share {kv_heads} key heads"));
+            return Err(format!(
+                "text_config: {heads} heads of {head_dim} do not share {kv_heads} key heads"
+            ));
         }
         supported("text_config.hidden_act", &self.hidden_act, "silu")?;
         if self.attention_bias || self.mlp_bias || self.rope_scaling.is_some_and(|v| !v.is_null()) {
-            return Err("text_config: attention_bias, mlp_bias and rope_scaling are not supported".to_owned());
+            return Err(
+                "text_config: attention_bias, mlp_bias and rope_scaling are not supported"
+                    .to_owned(),
+            );
         }
         Ok(LlamaConfig {
             dim,
@@ -188,12 +218,29 @@ impl Text {
 
 impl Vision {
     fn check(self) -> Result<VitConfig, String> {
-        let sizes = [self.hidden_size, self.num_hidden_layers, self.num_attention_heads, self.intermediate_size];
-        sizes_within("vision_config", &[&sizes[..], &[self.image_size, self.patch_size]].concat())?;
-        if self.image_size % self.patch_size != 0 || self.hidden_size % self.num_attention_heads != 0 {
-            return Err("vision_config: patch_size must divide image_size, the heads hidden_size".to_owned());
+        let sizes = [
+            self.hidden_size,
+            self.num_hidden_layers,
+            self.num_attention_heads,
+            self.intermediate_size,
+        ];
+        sizes_within(
+            "vision_config",
+            &[&sizes[..], &[self.image_size, self.patch_size]].concat(),
+        )?;
+        if self.image_size % self.patch_size != 0
+            || self.hidden_size % self.num_attention_heads != 0
+        {
+            return Err(
+                "vision_config: patch_size must divide image_size, the heads hidden_size"
+                    .to_owned(),
+            );
         }
-        supported("vision_config.hidden_act", &self.hidden_act, "gelu_pytorch_tanh")?;
+        supported(
+            "vision_config.hidden_act",
+            &self.hidden_act,
+            "gelu_pytorch_tanh",
+        )?;
         Ok(VitConfig {
             dim: self.hidden_size,
             layers: self.num_hidden_layers,
@@ -215,5 +262,9 @@ fn sizes_within(place: &str, sizes: &[usize]) -> Result<(), String> {
 }
 
 fn supported(key: &str, found: &str, known: &str) -> Result<(), String> {
-    if found == known { Ok(()) } else { Err(format!("{key} {found:?} is not supported, only {known:?}")) }
+    if found == known {
+        Ok(())
+    } else {
+        Err(format!("{key} {found:?} is not supported, only {known:?}"))
+    }
 }

@@ -74,17 +74,31 @@ impl<T: Tensor> SmolVlm<T> {
     /// When a file is missing, broken or does not fit the configuration.
     pub fn load(dir: &Path, on: &T::Device) -> Result<Self> {
         let config = Config::load(dir)?;
-        let (image, template, tokenizer) = (ImageConfig::load(dir)?, ChatTemplate::load(dir)?, Tokenizer::load(dir)?);
+        let (image, template, tokenizer) = (
+            ImageConfig::load(dir)?,
+            ChatTemplate::load(dir)?,
+            Tokenizer::load(dir)?,
+        );
         let checkpoint = Checkpoint::open(dir)?;
         let mlx = checkpoint.has("language_model.embed_tokens.weight");
-        let names = names(if mlx { Layout::Mlx } else { Layout::HuggingFace });
+        let names = names(if mlx {
+            Layout::Mlx
+        } else {
+            Layout::HuggingFace
+        });
         let root = Weights::<T>::new(&checkpoint, DType::F32, on);
         let head = root.at(names.head);
         let wide = config.vision.dim * config.shuffle * config.shuffle;
         let connector = root.at(names.connector).at("modality_projection");
         if image.tile != config.vision.image {
-            let detail = format!("tiles of {} pixels, the vision tower takes {}", image.tile, config.vision.image);
-            return Err(Error::Format { path: dir.join("preprocessor_config.json"), detail });
+            let detail = format!(
+                "tiles of {} pixels, the vision tower takes {}",
+                image.tile, config.vision.image
+            );
+            return Err(Error::Format {
+                path: dir.join("preprocessor_config.json"),
+                detail,
+            });
         }
         Ok(Self {
             vision: Vit::load(&root.at(names.vision), config.vision.clone())?,
@@ -111,7 +125,8 @@ impl<T: Tensor> SmolVlm<T> {
     /// When the library fails.
     pub fn see(&self, frames: &image::Frames) -> Result<T> {
         let dims = [frames.count, frames.side, frames.side, 3];
-        self.vision.forward(&T::from_f32(&frames.pixels, &dims, DType::F32, &self.on)?)
+        self.vision
+            .forward(&T::from_f32(&frames.pixels, &dims, DType::F32, &self.on)?)
     }
 
     /// `[count, patches, dim] -> [count, tokens, text dim]`: what takes the placeholders' places.
@@ -119,7 +134,8 @@ impl<T: Tensor> SmolVlm<T> {
     /// # Errors
     /// When the library fails.
     pub fn connect(&self, seen: &T) -> Result<T> {
-        pixel_shuffle(seen, self.config.vision.side(), self.config.shuffle)?.linear(&self.projection)
+        pixel_shuffle(seen, self.config.vision.side(), self.config.shuffle)?
+            .linear(&self.projection)
     }
 }
 
@@ -133,7 +149,9 @@ impl<T: Tensor> SmolVlm<T> {
 fn pixel_shuffle<T: Tensor>(x: &T, side: usize, r: usize) -> Result<T> {
     let dims = x.dims();
     let (frames, dim, merged) = (dims[0], dims[2], side / r);
-    let grid = x.reshape(&[frames, merged, r, merged, r, dim])?.permute(&[0, 1, 3, 2, 4, 5])?;
+    let grid = x
+        .reshape(&[frames, merged, r, merged, r, dim])?
+        .permute(&[0, 1, 3, 2, 4, 5])?;
     grid.reshape(&[frames, merged * merged, r * r * dim])
 }
 
@@ -143,24 +161,49 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
 
     fn prompt(&self, request: &Request<'_>) -> Result<Prompt> {
         let prepared = |bytes: &&[u8]| prepare(&Picture::decode(bytes)?, &self.image);
-        let frames = request.images.iter().map(prepared).collect::<Result<Vec<_>>>()?;
-        let grids: Vec<_> = frames.iter().map(|f| Grid { rows: f.rows, cols: f.cols }).collect();
+        let frames = request
+            .images
+            .iter()
+            .map(prepared)
+            .collect::<Result<Vec<_>>>()?;
+        let grids: Vec<_> = frames
+            .iter()
+            .map(|f| Grid {
+                rows: f.rows,
+                cols: f.cols,
+            })
+            .collect();
         let text = self.template.render(request.messages, frames.len())?;
-        let ids = self.tokenizer.encode(&expand(&text, &grids, self.config.tokens_per_frame())?)?;
-        let image_positions: Vec<_> = (0..ids.len()).filter(|&i| ids[i] == self.config.image_token).collect();
+        let ids = self
+            .tokenizer
+            .encode(&expand(&text, &grids, self.config.tokens_per_frame())?)?;
+        let image_positions: Vec<_> = (0..ids.len())
+            .filter(|&i| ids[i] == self.config.image_token)
+            .collect();
         let wanted = frames.iter().map(|f| f.count).sum::<usize>() * self.config.tokens_per_frame();
         if image_positions.len() != wanted {
-            let detail = format!("{} image positions where the pictures fill {wanted}", image_positions.len());
+            let detail = format!(
+                "{} image positions where the pictures fill {wanted}",
+                image_positions.len()
+            );
             return Err(Error::Prompt(detail));
         }
-        Ok(Prompt { text, ids, image_positions, frames })
+        Ok(Prompt {
+            text,
+            ids,
+            image_positions,
+            frames,
+        })
     }
 
     fn encode(&self, prompt: &Prompt) -> Result<Option<T>> {
         let mut parts = Vec::new();
         for frames in &prompt.frames {
             let features = self.connect(&self.see(frames)?)?;
-            parts.push(features.reshape(&[frames.count * self.config.tokens_per_frame(), self.config.text.dim])?);
+            parts.push(features.reshape(&[
+                frames.count * self.config.tokens_per_frame(),
+                self.config.text.dim,
+            ])?);
         }
         match &parts[..] {
             [] => Ok(None),
@@ -172,7 +215,8 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
     fn cache(&self, capacity: usize) -> Result<Self::Cache> {
         let room = self.config.text.max_len;
         if capacity > room {
-            let detail = format!("{capacity} positions with the answer, the model has room for {room}");
+            let detail =
+                format!("{capacity} positions with the answer, the model has room for {room}");
             return Err(Error::Prompt(detail));
         }
         self.text.cache(capacity)
@@ -182,9 +226,10 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
         let embedded = self.text.embed(&prompt.ids)?;
         match features {
             None => self.text.forward(&embedded, cache),
-            Some(features) => {
-                self.text.forward(&super::scatter(&embedded, features, &prompt.image_positions)?, cache)
-            }
+            Some(features) => self.text.forward(
+                &super::scatter(&embedded, features, &prompt.image_positions)?,
+                cache,
+            ),
         }
     }
 

@@ -11,11 +11,21 @@ use crate::tensor::Mask;
 const MAX_SCORES: usize = 16 * 1024 * 1024;
 
 /// See [`crate::tensor::Tensor::attention`].
-pub(super) fn attention(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, mask: Mask) -> Result<Tensor> {
+pub(super) fn attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    scale: f32,
+    mask: Mask,
+) -> Result<Tensor> {
     let (batch, heads, queries, _) = q.dims4()?;
     let (_, kv_heads, keys, _) = k.dims4()?;
     if kv_heads == 0 || heads % kv_heads != 0 || keys < queries && mask == Mask::Causal {
-        candle_core::bail!("attention: queries {:?} do not fit keys {:?}", q.dims(), k.dims());
+        candle_core::bail!(
+            "attention: queries {:?} do not fit keys {:?}",
+            q.dims(),
+            k.dims()
+        );
     }
     if batch == 1 || batch * heads * queries * keys <= MAX_SCORES {
         return one(q, k, v, scale, mask);
@@ -29,9 +39,19 @@ fn one(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, mask: Mask) -> Result<Ten
     let (batch, heads, queries, dim) = q.dims4()?;
     let (_, kv_heads, keys, _) = k.dims4()?;
     let grouped = (batch, kv_heads, heads / kv_heads * queries, dim);
-    let scores = q.contiguous()?.reshape(grouped)?.matmul(&k.transpose(2, 3)?)?;
-    let weights = probabilities(scores, scale, (mask == Mask::Causal).then_some(queries), keys)?;
-    weights.matmul(v)?.reshape((batch, heads, queries, v.dim(3)?))
+    let scores = q
+        .contiguous()?
+        .reshape(grouped)?
+        .matmul(&k.transpose(2, 3)?)?;
+    let weights = probabilities(
+        scores,
+        scale,
+        (mask == Mask::Causal).then_some(queries),
+        keys,
+    )?;
+    weights
+        .matmul(v)?
+        .reshape((batch, heads, queries, v.dim(3)?))
 }
 
 /// `scores`: `[b, kv_heads, group * queries, keys]`.
@@ -48,7 +68,10 @@ fn probabilities(scores: Tensor, scale: f32, causal: Option<usize>, keys: usize)
             let dims = scores.dims().to_vec();
             let hidden = causal_bias(queries, keys, scores.device())?;
             let rows = (dims[0], dims[1], dims[2] / queries, queries, keys);
-            scores.reshape(rows)?.broadcast_add(&hidden)?.reshape(dims)?
+            scores
+                .reshape(rows)?
+                .broadcast_add(&hidden)?
+                .reshape(dims)?
         }
     };
     ops::softmax_last_dim(&scores)?.to_dtype(dtype)
@@ -57,6 +80,18 @@ fn probabilities(scores: Tensor, scale: f32, causal: Option<usize>, keys: usize)
 /// `[queries, keys]`: 0 where a query may see a key, minus infinity elsewhere.
 fn causal_bias(queries: usize, keys: usize, device: &Device) -> Result<Tensor> {
     let seen = |i: usize| keys - queries + i;
-    let bias = |i: usize| (0..keys).map(move |j| if j <= seen(i) { 0f32 } else { f32::NEG_INFINITY });
-    Tensor::from_vec((0..queries).flat_map(bias).collect(), (queries, keys), device)
+    let bias = |i: usize| {
+        (0..keys).map(move |j| {
+            if j <= seen(i) {
+                0f32
+            } else {
+                f32::NEG_INFINITY
+            }
+        })
+    };
+    Tensor::from_vec(
+        (0..queries).flat_map(bias).collect(),
+        (queries, keys),
+        device,
+    )
 }

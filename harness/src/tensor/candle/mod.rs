@@ -58,7 +58,10 @@ impl From<cc::Error> for Error {
     fn from(error: cc::Error) -> Self {
         let text = error.to_string();
         let first = text.lines().next().unwrap_or_default().to_owned();
-        Self::Backend { library: "candle", message: first }
+        Self::Backend {
+            library: "candle",
+            message: first,
+        }
     }
 }
 
@@ -75,7 +78,10 @@ fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
     if dims.iter().product::<usize>() == len {
         return Ok(());
     }
-    Err(Error::Shape { op, detail: format!("{len} values do not fill {dims:?}") })
+    Err(Error::Shape {
+        op,
+        detail: format!("{len} values do not fill {dims:?}"),
+    })
 }
 
 impl Candle {
@@ -83,7 +89,11 @@ impl Candle {
         if self.0.dtype() == rhs.0.dtype() {
             return Ok(());
         }
-        Err(Error::DType { op, left: self.0.dtype().as_str(), right: rhs.0.dtype().as_str() })
+        Err(Error::DType {
+            op,
+            left: self.0.dtype().as_str(),
+            right: rhs.0.dtype().as_str(),
+        })
     }
 }
 
@@ -94,12 +104,16 @@ impl Tensor for Candle {
 
     fn from_f32(data: &[f32], dims: &[usize], dtype: DType, on: &On) -> Result<Self> {
         check_count("from_f32", data.len(), dims)?;
-        Ok(Self(cc::Tensor::from_slice(data, dims, &on.0)?.to_dtype(to_candle(dtype))?))
+        Ok(Self(
+            cc::Tensor::from_slice(data, dims, &on.0)?.to_dtype(to_candle(dtype))?,
+        ))
     }
 
     fn from_vec(data: Vec<f32>, dims: &[usize], dtype: DType, on: &On) -> Result<Self> {
         check_count("from_vec", data.len(), dims)?;
-        Ok(Self(cc::Tensor::from_vec(data, dims, &on.0)?.to_dtype(to_candle(dtype))?))
+        Ok(Self(
+            cc::Tensor::from_vec(data, dims, &on.0)?.to_dtype(to_candle(dtype))?,
+        ))
     }
 
     fn from_u32(data: &[u32], dims: &[usize], on: &On) -> Result<Self> {
@@ -199,7 +213,11 @@ impl Tensor for Candle {
 
     fn matmul(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("matmul", rhs)?;
-        Ok(Self(self.0.contiguous()?.broadcast_matmul(&rhs.0.contiguous()?)?))
+        Ok(Self(
+            self.0
+                .contiguous()?
+                .broadcast_matmul(&rhs.0.contiguous()?)?,
+        ))
     }
 
     fn rows(&self, ids: &Self) -> Result<Self> {
@@ -212,10 +230,16 @@ impl Tensor for Candle {
             weight.same_dtype("linear_new", bias)?;
             if bias.0.dims() != [weight.0.dim(0)?] {
                 let detail = format!("bias {:?} on weight {:?}", bias.0.dims(), weight.0.dims());
-                return Err(Error::Shape { op: "linear_new", detail });
+                return Err(Error::Shape {
+                    op: "linear_new",
+                    detail,
+                });
             }
         }
-        Ok(Linear { weight: weight.0.contiguous()?, bias: bias.map(|b| b.0) })
+        Ok(Linear {
+            weight: weight.0.contiguous()?,
+            bias: bias.map(|b| b.0),
+        })
     }
 
     fn linear(&self, layer: &Linear) -> Result<Self> {
@@ -238,14 +262,20 @@ impl Tensor for Candle {
 
     fn layer_norm(&self, weight: &Self, bias: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("layer_norm", weight)?;
-        Ok(Self(ops::layer_norm(&self.0.contiguous()?, &weight.0, &bias.0, eps)?))
+        Ok(Self(ops::layer_norm(
+            &self.0.contiguous()?,
+            &weight.0,
+            &bias.0,
+            eps,
+        )?))
     }
 
     fn rope_new(spec: &RopeSpec, dtype: DType, on: &On) -> Result<Rope> {
         let angles = |f: fn(f64) -> f64| -> Vec<f32> {
             let at = |p: usize| {
                 // The product is rounded to f32 because the reference rounds it: 1e-4 rad at 2,000 positions.
-                let turn = move |&w: &f32| (f(f64::from(p as f32 * w)) * f64::from(spec.factor)) as f32;
+                let turn =
+                    move |&w: &f32| (f(f64::from(p as f32 * w)) * f64::from(spec.factor)) as f32;
                 spec.inv_freq.iter().map(turn)
             };
             (0..spec.max_len).flat_map(at).collect()
@@ -253,12 +283,19 @@ impl Tensor for Candle {
         let dims = [spec.max_len, spec.dims / 2];
         let cos = Self::from_vec(angles(f64::cos), &dims, dtype, on)?.0;
         let sin = Self::from_vec(angles(f64::sin), &dims, dtype, on)?.0;
-        Ok(Rope { cos, sin, dims: spec.dims })
+        Ok(Rope {
+            cos,
+            sin,
+            dims: spec.dims,
+        })
     }
 
     fn rope(&self, table: &Rope, offset: usize) -> Result<Self> {
         let (_, _, len, head_dim) = self.0.dims4()?;
-        let (cos, sin) = (table.cos.narrow(0, offset, len)?, table.sin.narrow(0, offset, len)?);
+        let (cos, sin) = (
+            table.cos.narrow(0, offset, len)?,
+            table.sin.narrow(0, offset, len)?,
+        );
         if table.dims == head_dim {
             return Ok(Self(rotary_emb::rope(&self.0.contiguous()?, &cos, &sin)?));
         }
@@ -271,7 +308,9 @@ impl Tensor for Candle {
     fn attention(&self, k: &Self, v: &Self, scale: f32, mask: Mask) -> Result<Self> {
         self.same_dtype("attention", k)?;
         self.same_dtype("attention", v)?;
-        Ok(Self(attention::attention(&self.0, &k.0, &v.0, scale, mask)?))
+        Ok(Self(attention::attention(
+            &self.0, &k.0, &v.0, scale, mask,
+        )?))
     }
 
     fn eval(of: &[&Self]) -> Result<()> {

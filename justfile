@@ -1,0 +1,21 @@
+# Every recipe is a step of .ci/run, which continuous integration calls too.
+
+# What a change must pass: formatting, lints, documentation, layering, tests
+check:
+    .ci/run fmt clippy bare docs deny test
+
+# One step: fmt, clippy, bare, docs, deny or test
+step NAME:
+    .ci/run {{ NAME }}
+
+# Runs the embedded suite and stores it in results.db
+run *ARGS:
+    cargo harness run {{ ARGS }}
+
+# Writes the trend pages to site/
+pages *ARGS:
+    cargo report html {{ ARGS }}
+
+# Everything, as on a fresh machine: tools, checks, the main job, the reports
+all:
+    .ci/run
