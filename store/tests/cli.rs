@@ -66,7 +66,7 @@ fn imports_the_earlier_tools_files_once() {
     let (code, out, _) = store(dir.path(), &["verify"]);
     assert_eq!(code, Some(0));
     assert!(
-        out.ends_with("is sound: 0 sessions, 0 runs, 1 guides, 290 historic rows\n"),
+        out.ends_with("is sound: 0 sessions, 0 runs, 1 guide, 290 historic rows\n"),
         "{out}"
     );
 }

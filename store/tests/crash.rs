@@ -18,6 +18,7 @@ const SESSION: &str = "STORE_TEST_WRITER_SESSION";
 /// Not a test by itself: the child of the one below, which inserts until it is killed.
 #[test]
 #[ignore = "child process of the crash test"]
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn writer() {
     let Ok(path) = std::env::var(FILE) else {
         return;

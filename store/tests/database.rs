@@ -202,7 +202,10 @@ fn sessions_travel_and_meet_again() {
     let whole = Document::new(one.clone(), runs.clone());
     let imported = target.import_session(&whole).expect("imported");
     assert_eq!(imported, Imported { added: 1, known: 1 });
-    assert_eq!(target.sessions().expect("sessions"), [one.clone()]);
+    assert_eq!(
+        target.sessions().expect("sessions"),
+        std::slice::from_ref(&one)
+    );
     assert_eq!(target.runs(&RunFilter::default()).expect("runs"), runs);
     let other = Session {
         suite: "other".to_owned(),

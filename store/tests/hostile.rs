@@ -150,6 +150,39 @@ fn unwritable_files_and_folders_are_named_before_anything_is_measured() {
     assert_eq!(fs::read(&path).expect("readable"), before);
 }
 
+#[test]
+fn a_file_cut_off_inside_a_commit_is_restored_by_the_next_writer() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("busy.db");
+    drop(filled(&path));
+    let sound = fs::read(&path).expect("readable");
+    // A transaction too large for its cache writes pages before it commits; a copy of file and
+    // journal at that moment is what a kill leaves.
+    let conn = rusqlite::Connection::open(&path).expect("opens");
+    let spill = "PRAGMA cache_size = 1; BEGIN; UPDATE sample SET epochs = hex(randomblob(90000));
+        UPDATE answer SET text = hex(randomblob(90000))";
+    conn.execute_batch(spill).expect("written");
+    let cut = dir.path().join("results.db");
+    fs::copy(&path, &cut).expect("copied");
+    fs::copy(
+        dir.path().join("busy.db-journal"),
+        dir.path().join("results.db-journal"),
+    )
+    .expect("copied");
+    drop(conn);
+    assert_ne!(
+        fs::read(&cut).expect("readable"),
+        sound,
+        "half a transaction"
+    );
+    let error = Db::open_existing(&cut).expect_err("reading cannot restore");
+    assert!(matches!(error, Error::CutOff { .. }), "{error}");
+    let db = Db::open(&cut).expect("restores");
+    assert_eq!(db.verify().expect("readable"), Vec::<String>::new());
+    assert_eq!(db.runs(&RunFilter::default()).expect("runs").len(), 3);
+    assert_eq!(fs::read(&cut).expect("readable"), sound);
+}
+
 /// Alters a database, then reads it: the error of reading, and what verifying finds.
 fn altered(sql: &str) -> (String, Vec<String>) {
     let dir = tempdir().expect("a folder");
