@@ -1,5 +1,7 @@
 //! The probe set's answers follow from its scenes, and neither guessing nor memory of the wording gets far.
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture may end its test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

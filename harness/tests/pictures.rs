@@ -1,5 +1,7 @@
 //! Pictures against what PIL and the reference's preparation make of them (`golden/make_pictures.py`).
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture may end its test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

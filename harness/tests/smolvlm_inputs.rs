@@ -1,5 +1,7 @@
 //! What SmolVLM is fed, against the reference: prompt, input ids, pixel values.
 
+#![expect(clippy::unwrap_used, reason = "a broken fixture may end its test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -3,7 +3,7 @@
 use super::attention::{join_heads, split_heads};
 use super::mlp::{Activation, Mlp};
 use crate::error::Result;
-use crate::tensor::{Mask, Tensor};
+use crate::tensor::{Device, Mask, Tensor};
 use crate::weights::Weights;
 
 /// Sizes of a vision transformer.
@@ -98,6 +98,7 @@ pub struct Vit<T: Tensor> {
     blocks: Vec<Block<T>>,
     post: Norm<T>,
     config: VitConfig,
+    on: T::Device,
 }
 
 impl<T: Tensor> Vit<T> {
@@ -119,6 +120,7 @@ impl<T: Tensor> Vit<T> {
                 .collect::<Result<_>>()?,
             post: Norm::load(&weights.at("post_layernorm"), dim, config.eps)?,
             config,
+            on: weights.on().clone(),
         })
     }
 
@@ -128,11 +130,22 @@ impl<T: Tensor> Vit<T> {
     /// When the pixels have other sizes, or the library fails.
     pub fn forward(&self, pixels: &T) -> Result<T> {
         let frames = pixels.dims()[0];
+        let side = self.config.side();
+        let at_once = (self.on.batch_elements() / (side * side * self.config.inner)).max(1);
+        let part = |start| self.part(&pixels.narrow(0, start, at_once.min(frames - start))?);
+        let parts = (0..frames)
+            .step_by(at_once)
+            .map(part)
+            .collect::<Result<Vec<_>>>()?;
+        T::concat(&parts.iter().collect::<Vec<_>>(), 0)
+    }
+
+    fn part(&self, pixels: &T) -> Result<T> {
+        let frames = pixels.dims()[0];
         let (side, patch) = (self.config.side(), self.config.patch);
-        let grid = pixels
-            .reshape(&[frames, side, patch, side, patch, 3])?
-            .permute(&[0, 1, 3, 2, 4, 5])?;
-        let rows = grid.reshape(&[frames, side * side, patch * patch * 3])?;
+        let grid = pixels.reshape(&[frames, side, patch, side, patch, 3])?;
+        let rows = grid.permute(&[0, 1, 3, 2, 4, 5])?;
+        let rows = rows.reshape(&[frames, side * side, patch * patch * 3])?;
         let mut x = rows.linear(&self.patches)?.add(&self.positions)?;
         for block in &self.blocks {
             x = block.forward(&x, self.config.heads)?;

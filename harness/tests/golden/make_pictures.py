@@ -89,6 +89,7 @@ def decode():
         "bilevel.png": (gray.convert("1"), {}), "palette.png": (few, {}),
         "palette_clear.png": (few, {"transparency": 3}), "gray16.png": (Image.fromarray(deep), {}),
         "rgb.bmp": (color, {}), "palette.bmp": (few, {}), "gray.bmp": (gray, {}), "palette.gif": (few, {}),
+        "palette_clear.gif": (few, {"transparency": 3}), "rgba.webp": (alpha, {"lossless": True, "exact": True}),
         "rgb.webp": (color, {"lossless": True}), "color.jpg": (smooth, {"quality": 95, "subsampling": 0}),
         "gray.jpg": (smooth.convert("L"), {"quality": 95}), "cmyk.jpg": (smooth.convert("CMYK"), {"quality": 95}),
         "progressive.jpg": (smooth, {"quality": 95, "subsampling": 0, "progressive": True}),

@@ -280,17 +280,17 @@ mod tests {
         check(
             "5.34s |",
             "5.43s |",
-            "guide, line 33: wanted \"# Load time: 5.34s | Avg Inference: 5.89s | Memory Diff: -1.15GB\", found \"# Load time: 5.43s | Avg Inference: 5.89s | Memory Diff: -1.1…\"",
+            "guide, line 33: wanted \"# Load time: 5.34s | Avg Inference: 5.89s | Memory Diff: -1.15GB\", found \"# Load time: 5.43s | Avg Inference: 5.89s | Memory Diff: -1.…\"",
         );
         check(
             "- LLaVA-MLX: ",
             "- LLaVA-MLX ",
-            "guide, line 61: wanted `- label: text`",
+            "guide, line 60: wanted `- label: text`",
         );
         check(
             "(16GB RAM)",
             "(16GB RAM)\n",
-            "guide, line 67: text after the end of the guide",
+            "guide, line 68: text after the end of the guide",
         );
     }
 

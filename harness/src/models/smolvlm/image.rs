@@ -1,175 +1,13 @@
 //! SmolVLM's picture preparation: scaled, cut into square tiles, normalised.
 
-use std::path::Path;
+mod config;
+
 use std::thread;
 
-use serde_json::Value;
-
-use crate::picture::{Filter, Picture};
-use crate::side_file::{format_error, read_json};
+use crate::picture::Picture;
 use crate::{Error, Result};
 
-/// The reference scales no picture beyond this, so a larger setting would mean something else there.
-const MAX_EDGE: usize = 4096;
-/// Most tiles a side. Published vocabularies have marks for 6.
-const MAX_TILES: usize = 16;
-
-/// What `preprocessor_config.json` asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ImageConfig {
-    /// The longer side is scaled to this many pixels, up or down.
-    pub longest_edge: usize,
-    /// Side of a tile, and of the global frame, in pixels.
-    pub tile: usize,
-    /// Whether pictures are cut into tiles at all.
-    pub split: bool,
-    /// Subtracted from each channel after scaling by `rescale`.
-    pub mean: [f32; 3],
-    /// Divides each channel after that.
-    pub std: [f32; 3],
-    /// Multiplies each 8-bit value.
-    pub rescale: f64,
-    /// The resampling kernel of all steps.
-    pub filter: Filter,
-}
-
-impl ImageConfig {
-    /// Reads `preprocessor_config.json` in `dir`. Keys that are not there have the defaults of the reference
-    /// (split, 1/255, 0.5, Lanczos); the two sizes must be there.
-    ///
-    /// # Errors
-    /// [`Error::Read`] without such a file; [`Error::Format`] naming file and key when a value makes no sense;
-    /// [`Error::Unsupported`] when a step is switched off that the models need.
-    pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("preprocessor_config.json");
-        let keys = Keys {
-            root: read_json(&path)?,
-            path: &path,
-        };
-        for step in ["do_resize", "do_rescale", "do_normalize"] {
-            if !keys.flag(step)? {
-                return Err(Error::Unsupported(format!(
-                    "{}: {step} is false",
-                    path.display()
-                )));
-            }
-        }
-        let config = Self {
-            longest_edge: keys.pixels("size")?,
-            tile: keys.pixels("max_image_size")?,
-            split: keys.flag("do_image_splitting")?,
-            mean: keys.channels("image_mean")?,
-            std: keys.channels("image_std")?,
-            rescale: keys.rescale()?,
-            filter: keys.filter()?,
-        };
-        config.check(&keys)?;
-        Ok(config)
-    }
-
-    fn check(&self, keys: &Keys<'_>) -> Result<()> {
-        let Self {
-            longest_edge, tile, ..
-        } = *self;
-        if tile > longest_edge {
-            return Err(keys.error(
-                "max_image_size.longest_edge",
-                format!("a tile of {tile} pixels is larger than the picture (size.longest_edge {longest_edge})"),
-            ));
-        }
-        if self.split && longest_edge.div_ceil(tile) > MAX_TILES {
-            return Err(keys.error(
-                "max_image_size.longest_edge",
-                format!("tiles of {tile} pixels cut {longest_edge} into more than {MAX_TILES}"),
-            ));
-        }
-        if self.std.iter().any(|&std| std <= 0.0) {
-            return Err(keys.error("image_std", "must be above zero".into()));
-        }
-        Ok(())
-    }
-}
-
-/// A JSON object with the file it came from.
-struct Keys<'a> {
-    root: Value,
-    path: &'a Path,
-}
-
-impl Keys<'_> {
-    fn error(&self, key: &str, detail: String) -> Error {
-        format_error(self.path, format!("{key}: {detail}"))
-    }
-
-    fn flag(&self, key: &str) -> Result<bool> {
-        match self.root.get(key) {
-            None | Some(Value::Null) => Ok(true),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Err(self.error(key, format!("expected true or false, found {other}"))),
-        }
-    }
-
-    fn pixels(&self, key: &str) -> Result<usize> {
-        let name = format!("{key}.longest_edge");
-        let Some(value) = self.root.get(key).and_then(|size| size.get("longest_edge")) else {
-            return Err(self.error(&name, "missing".into()));
-        };
-        value
-            .as_u64()
-            .and_then(|pixels| usize::try_from(pixels).ok())
-            .filter(|pixels| (1..=MAX_EDGE).contains(pixels))
-            .ok_or_else(|| {
-                self.error(
-                    &name,
-                    format!("expected 1 to {MAX_EDGE} pixels, found {value}"),
-                )
-            })
-    }
-
-    fn channels(&self, key: &str) -> Result<[f32; 3]> {
-        let Some(value) = self.root.get(key) else {
-            return Ok([0.5; 3]);
-        };
-        let numbers: Option<Vec<f32>> = value.as_array().and_then(|list| {
-            list.iter()
-                .map(|item| item.as_f64().map(|n| n as f32))
-                .collect()
-        });
-        numbers
-            .and_then(|list| <[f32; 3]>::try_from(list).ok())
-            .filter(|list| list.iter().all(|number| number.is_finite()))
-            .ok_or_else(|| self.error(key, format!("expected three numbers, found {value}")))
-    }
-
-    fn rescale(&self) -> Result<f64> {
-        let key = "rescale_factor";
-        let Some(value) = self.root.get(key) else {
-            return Ok(1.0 / 255.0);
-        };
-        value
-            .as_f64()
-            .filter(|factor| *factor > 0.0 && *factor <= 1.0)
-            .ok_or_else(|| {
-                self.error(
-                    key,
-                    format!("expected a number above 0, at most 1, found {value}"),
-                )
-            })
-    }
-
-    /// The numbers are PIL's.
-    fn filter(&self) -> Result<Filter> {
-        match self.root.get("resample").map(Value::as_u64) {
-            None | Some(Some(1)) => Ok(Filter::Lanczos),
-            Some(Some(2)) => Ok(Filter::Bilinear),
-            Some(Some(3)) => Ok(Filter::Bicubic),
-            Some(_) => Err(self.error(
-                "resample",
-                "expected 1 (Lanczos), 2 (bilinear) or 3 (bicubic)".into(),
-            )),
-        }
-    }
-}
+pub use config::ImageConfig;
 
 /// A picture ready for the vision tower.
 #[derive(Clone, Debug, PartialEq)]
@@ -277,44 +115,25 @@ fn tiled_size(width: usize, height: usize, tile: usize) -> (usize, usize) {
     }
 }
 
-/// Cuts the sheets into `count` frames, one sheet after the other, and normalises them.
-///
-/// Each of the 256 values of a channel is computed once, in the reference's precision.
+/// Cuts the sheets into `count` frames, one sheet after the other, and normalises them on all cores.
 fn normalise(sheets: &[&Picture], count: usize, config: &ImageConfig) -> Vec<f32> {
-    let table: [[f32; 256]; 3] = std::array::from_fn(|channel| {
-        std::array::from_fn(|value| {
-            let scaled = (value as f64 * config.rescale) as f32;
-            (scaled - config.mean[channel]) / config.std[channel]
-        })
-    });
-    let tile = config.tile;
-    let frames: Vec<(&Picture, usize, usize)> = sheets
-        .iter()
-        .flat_map(|&sheet| {
-            let across = sheet.width / tile;
-            (0..across * (sheet.height / tile))
-                .map(move |k| (sheet, k % across * tile, k / across * tile))
-        })
-        .collect();
-    let mut pixels = vec![0.0; count * tile * tile * 3];
+    let (table, tile) = (Table::new(config), config.tile);
+    let tiles: Vec<Tile<'_>> = sheets.iter().flat_map(|sheet| tiles(sheet, tile)).collect();
+    let frame_len = tile * tile * 3;
+    let mut pixels = vec![0.0; count * frame_len];
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(count);
     let share = count.div_ceil(threads);
     thread::scope(|scope| {
-        for (chunk, frames) in pixels
-            .chunks_mut(share * tile * tile * 3)
-            .zip(frames.chunks(share))
+        for (chunk, tiles) in pixels
+            .chunks_mut(share * frame_len)
+            .zip(tiles.chunks(share))
         {
             let table = &table;
             scope.spawn(move || {
-                for (frame, &(sheet, left, top)) in
-                    chunk.chunks_exact_mut(tile * tile * 3).zip(frames)
-                {
-                    for (y, row) in frame.chunks_exact_mut(tile * 3).enumerate() {
-                        let start = 3 * ((top + y) * sheet.width + left);
-                        normalise_row(&sheet.rgb[start..][..3 * tile], table, row);
-                    }
+                for (frame, tile) in chunk.chunks_exact_mut(frame_len).zip(tiles) {
+                    tile.normalise(table, frame);
                 }
             });
         }
@@ -322,82 +141,60 @@ fn normalise(sheets: &[&Picture], count: usize, config: &ImageConfig) -> Vec<f32
     pixels
 }
 
-fn normalise_row(bytes: &[u8], table: &[[f32; 256]; 3], row: &mut [f32]) {
-    for (out, pixel) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(3)) {
-        for channel in 0..3 {
-            out[channel] = table[channel][usize::from(pixel[channel])];
+/// A square of a sheet.
+struct Tile<'a> {
+    sheet: &'a Picture,
+    left: usize,
+    top: usize,
+    side: usize,
+}
+
+fn tiles(sheet: &Picture, side: usize) -> impl Iterator<Item = Tile<'_>> {
+    let (cols, rows) = (sheet.width / side, sheet.height / side);
+    (0..rows * cols).map(move |k| Tile {
+        sheet,
+        left: k % cols * side,
+        top: k / cols * side,
+        side,
+    })
+}
+
+impl Tile<'_> {
+    /// Fills `frame`, `[side, side, 3]`.
+    fn normalise(&self, table: &Table, frame: &mut [f32]) {
+        let width = 3 * self.side;
+        for (y, row) in frame.chunks_exact_mut(width).enumerate() {
+            let start = 3 * ((self.top + y) * self.sheet.width + self.left);
+            table.apply(&self.sheet.rgb[start..][..width], row);
+        }
+    }
+}
+
+/// What each of the 256 values of a channel becomes, computed once, in the reference's precision.
+struct Table([[f32; 256]; 3]);
+
+impl Table {
+    fn new(config: &ImageConfig) -> Self {
+        Self(std::array::from_fn(|channel| {
+            std::array::from_fn(|value| {
+                let scaled = (value as f64 * config.rescale) as f32;
+                (scaled - config.mean[channel]) / config.std[channel]
+            })
+        }))
+    }
+
+    fn apply(&self, bytes: &[u8], row: &mut [f32]) {
+        for (out, pixel) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(3)) {
+            for ((out, byte), values) in out.iter_mut().zip(pixel).zip(&self.0) {
+                *out = values[usize::from(*byte)];
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
-
-    const PUBLISHED: &str = r#"{"do_resize": true, "do_image_splitting": true, "resample": 1,
-        "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "rescale_factor": 0.00392156862745098,
-        "max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}}"#;
-
-    fn load(text: &str) -> Result<ImageConfig> {
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("preprocessor_config.json"), text).unwrap();
-        ImageConfig::load(dir.path())
-    }
-
-    #[test]
-    fn published_settings_are_the_defaults() {
-        let published = load(PUBLISHED).unwrap();
-        assert_eq!(
-            (published.longest_edge, published.tile, published.split),
-            (2048, 512, true)
-        );
-        let bare = r#"{"max_image_size": {"longest_edge": 512}, "size": {"longest_edge": 2048}}"#;
-        assert_eq!(load(bare).unwrap(), published);
-    }
-
-    #[test]
-    fn nonsense_names_file_and_key() {
-        for (from, to, key) in [
-            ("512", "0", "max_image_size.longest_edge"),
-            ("512", "-4", "max_image_size.longest_edge"),
-            ("512", "4096", "max_image_size.longest_edge"),
-            ("512", "100", "max_image_size.longest_edge"),
-            ("2048", "1e99", "size.longest_edge"),
-            ("2048", "99999999999999999999", "size.longest_edge"),
-            ("2048", "\"2048\"", "size.longest_edge"),
-            ("\"size\"", "\"sizes\"", "size.longest_edge"),
-            ("\"resample\": 1", "\"resample\": 0", "resample"),
-            ("0.00392156862745098", "-1", "rescale_factor"),
-            (
-                "\"image_std\": [0.5, 0.5, 0.5]",
-                "\"image_std\": [0.5, 0, 0.5]",
-                "image_std",
-            ),
-            (
-                "\"image_mean\": [0.5, 0.5, 0.5]",
-                "\"image_mean\": [0.5, 0.5]",
-                "image_mean",
-            ),
-            (
-                "\"do_image_splitting\": true",
-                "\"do_image_splitting\": 1",
-                "do_image_splitting",
-            ),
-        ] {
-            let error = load(&PUBLISHED.replace(from, to)).unwrap_err();
-            assert!(matches!(error, Error::Format { .. }), "{error}");
-            let text = error.to_string();
-            assert!(
-                text.contains(&format!("preprocessor_config.json: {key}: ")),
-                "{text}"
-            );
-            assert_eq!(text.lines().count(), 1, "{text}");
-        }
-        let off = load(&PUBLISHED.replace("\"do_resize\": true", "\"do_resize\": false"));
-        assert!(matches!(off, Err(Error::Unsupported(_))));
-    }
 
     #[test]
     fn sizes_follow_the_reference() {
@@ -418,7 +215,15 @@ mod tests {
 
     #[test]
     fn a_picture_without_pixels_is_refused() {
-        let config = load(PUBLISHED).unwrap();
+        let config = ImageConfig {
+            longest_edge: 64,
+            tile: 32,
+            split: true,
+            mean: [0.5; 3],
+            std: [0.5; 3],
+            rescale: 1.0 / 255.0,
+            filter: crate::picture::Filter::Lanczos,
+        };
         let empty = Picture {
             width: 0,
             height: 0,

@@ -27,7 +27,7 @@ use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Facts, Weights};
 use config::Config;
 use image::{ImageConfig, prepare};
-use prompt::{Grid, expand};
+use prompt::{Grid, check_messages, expand};
 
 /// A loaded SmolVLM.
 pub struct SmolVlm<T: Tensor> {
@@ -160,6 +160,7 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
     type Cache = Vec<KvCache<T>>;
 
     fn prompt(&self, request: &Request<'_>) -> Result<Prompt> {
+        check_messages(request.messages)?;
         let prepared = |bytes: &&[u8]| prepare(&Picture::decode(bytes)?, &self.image);
         let frames = request
             .images

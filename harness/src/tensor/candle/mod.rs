@@ -37,6 +37,13 @@ impl super::Device for On {
     fn peak_bytes(&self) -> Option<u64> {
         None // candle does not count its allocations
     }
+
+    fn batch_elements(&self) -> usize {
+        match self.0 {
+            cc::Device::Cpu => 4 << 20, // 16 MiB of f32, below the 32 MiB from which malloc maps anew
+            _ => usize::MAX,
+        }
+    }
 }
 
 /// A matrix `[n, k]` with its bias `[n]`.
