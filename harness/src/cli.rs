@@ -203,7 +203,11 @@ impl From<GenerateArgs> for GenerateOptions {
             images: args.images,
             conversation,
             max_new_tokens: args.max_new_tokens,
-            stop: if args.ignore_eos { Stop::AtLimit } else { Stop::AtStopId },
+            stop: if args.ignore_eos {
+                Stop::AtLimit
+            } else {
+                Stop::AtStopId
+            },
             format: match args.json {
                 true => generate_command::Format::Json,
                 false => generate_command::Format::Text,

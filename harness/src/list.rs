@@ -27,16 +27,29 @@ struct Entry {
 /// # Errors
 /// When the datasets are not at hand, or `out` cannot be written.
 pub fn run(format: Format, out: &mut dyn Write) -> Result<()> {
-    let entries: Vec<_> = models()?.into_iter().chain(scenarios()).chain(backends()).collect();
+    let entries: Vec<_> = models()?
+        .into_iter()
+        .chain(scenarios())
+        .chain(backends())
+        .collect();
     match format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&entries)?)?,
         Format::Text => {
             let row = |entry: &Entry| {
                 let here = if entry.available { "yes" } else { "no" };
-                vec![entry.kind.to_owned(), entry.name.clone(), here.to_owned(), entry.detail.clone()]
+                vec![
+                    entry.kind.to_owned(),
+                    entry.name.clone(),
+                    here.to_owned(),
+                    entry.detail.clone(),
+                ]
             };
             let table: Vec<_> = entries.iter().map(row).collect();
-            write!(out, "{}", text_table(&["Kind", "Name", "Here", "Detail"], &table))?;
+            write!(
+                out,
+                "{}",
+                text_table(&["Kind", "Name", "Here", "Detail"], &table)
+            )?;
         }
     }
     Ok(())
@@ -48,10 +61,23 @@ fn models() -> Result<Vec<Entry>> {
     let entry = |name: String| match resolve(&name, WeightsChoice::Published) {
         Ok(model) => {
             let mib = model.weight_bytes as f64 / 1_048_576.0;
-            let detail = format!("{} weights, {mib:.1} MiB, revision {}", model.weights, model.revision);
-            Entry { kind: "model", name, available: true, detail }
+            let detail = format!(
+                "{} weights, {mib:.1} MiB, revision {}",
+                model.weights, model.revision
+            );
+            Entry {
+                kind: "model",
+                name,
+                available: true,
+                detail,
+            }
         }
-        Err(error) => Entry { kind: "model", name, available: false, detail: format!("{error:#}") },
+        Err(error) => Entry {
+            kind: "model",
+            name,
+            available: false,
+            detail: format!("{error:#}"),
+        },
     };
     Ok(names.map(entry).collect())
 }
@@ -63,7 +89,12 @@ fn scenarios() -> impl Iterator<Item = Entry> {
             Needs::TrainedWeights => " (not with --weights dummy)",
         };
         let detail = format!("{}{trained}", scenario.about());
-        Entry { kind: "scenario", name: scenario.name().to_owned(), available: true, detail }
+        Entry {
+            kind: "scenario",
+            name: scenario.name().to_owned(),
+            available: true,
+            detail,
+        }
     })
 }
 
@@ -74,6 +105,11 @@ fn backends() -> impl Iterator<Item = Entry> {
             true => "built in".to_owned(),
             false => format!("not built in: build with --features {backend}"),
         };
-        Entry { kind: "backend", name: backend.to_string(), available, detail }
+        Entry {
+            kind: "backend",
+            name: backend.to_string(),
+            available,
+            detail,
+        }
     })
 }

@@ -177,7 +177,8 @@ mod tests {
     #[test]
     fn lines_are_bounded() {
         let mut input: &[u8] = b"one\n\nthis is long\nend";
-        let check = |input: &mut &[u8], expected| assert_eq!(read_line(input, 4).unwrap(), expected);
+        let check =
+            |input: &mut &[u8], expected| assert_eq!(read_line(input, 4).unwrap(), expected);
         check(&mut input, Line::Text(b"one".to_vec()));
         check(&mut input, Line::Text(Vec::new()));
         check(&mut input, Line::TooLong);

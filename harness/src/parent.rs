@@ -55,7 +55,10 @@ pub fn measure(job: &Job<'_>, watch: &mut dyn FnMut(Step)) -> (Cell, Outcome, Ve
         }
         ledger.open_epoch();
     }
-    let precision = ledger.loaded.as_ref().map(|loaded| loaded.precision.clone());
+    let precision = ledger
+        .loaded
+        .as_ref()
+        .map(|loaded| loaded.precision.clone());
     let cell = job.planned.cell(precision.unwrap_or_default());
     let (measured, answers) = ledger.close();
     let outcome = match failure {
@@ -73,7 +76,11 @@ fn run_epoch(
 ) -> Result<(), Failure> {
     let planned = job.planned;
     let epoch = &planned.epochs[at];
-    watch(Step { epoch: at, done: 0, of: epoch.trials });
+    watch(Step {
+        epoch: at,
+        done: 0,
+        of: epoch.trials,
+    });
     let residency = prepare(epoch.cache, &planned.model.weight_files);
     let task = Task {
         scenario: planned.scenario.name().to_owned(),
@@ -91,7 +98,11 @@ fn run_epoch(
     let mut take = |message: Message| match message {
         Message::Trial { done, of } => {
             calls = done;
-            watch(Step { epoch: at, done, of });
+            watch(Step {
+                epoch: at,
+                done,
+                of,
+            });
         }
         Message::Done { footprint } => own_peak = footprint,
         other => ledger.take(other),
@@ -100,7 +111,10 @@ fn run_epoch(
     let seen_peak = watched.map_err(|failure| match calls {
         0 => failure,
         // The verdict on drift reads the number of the call from here.
-        done => Failure { message: format!("call {}: {}", done.saturating_add(1), failure.message), ..failure },
+        done => Failure {
+            message: format!("call {}: {}", done.saturating_add(1), failure.message),
+            ..failure
+        },
     })?;
     if planned.scenario.metrics().contains(&Metric::PeakMemory) {
         ledger.peak(seen_peak.max(own_peak));

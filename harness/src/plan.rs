@@ -45,7 +45,9 @@ pub struct Planned {
 
 impl std::fmt::Debug for Planned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Planned").field(&self.cell(String::new())).finish()
+        f.debug_tuple("Planned")
+            .field(&self.cell(String::new()))
+            .finish()
     }
 }
 
@@ -62,12 +64,6 @@ impl Planned {
             weights: self.model.weights.to_owned(),
             revision: self.model.revision.clone(),
         }
-    }
-
-    /// Trials in all epochs: the measure of how long the cell takes.
-    #[must_use]
-    pub fn trials(&self) -> u32 {
-        self.epochs.iter().map(|epoch| epoch.trials.max(1)).sum()
     }
 
     /// Whether this run is of this cell.
@@ -100,7 +96,13 @@ impl Plan {
                     }
                     let (model, device) = (model.clone(), wanted.device);
                     let epochs = scenario.epochs(wanted.profile);
-                    cells.push(Planned { scenario, model, backend, device, epochs });
+                    cells.push(Planned {
+                        scenario,
+                        model,
+                        backend,
+                        device,
+                        epochs,
+                    });
                 }
             }
         }
@@ -121,13 +123,23 @@ fn hash(wanted: &Wanted, cells: &[Planned]) -> String {
     add(&wanted.build);
     for planned in cells {
         let cell = planned.cell(String::new());
-        for text in [&cell.model, &cell.scenario, &cell.backend, &cell.device, &cell.weights, &cell.revision] {
+        for text in [
+            &cell.model,
+            &cell.scenario,
+            &cell.backend,
+            &cell.device,
+            &cell.weights,
+            &cell.revision,
+        ] {
             add(text);
         }
         add(&planned.scenario.version().to_string());
         add(&format!("{:?}", planned.epochs));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

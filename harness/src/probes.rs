@@ -165,8 +165,13 @@ impl ProbeSet {
             hash.update(name);
             hash.update(Sha256::digest(&bytes));
         }
-        set.digest = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        set.check().with_context(|| format!("{}: not usable", path.display()))?;
+        set.digest = hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        set.check()
+            .with_context(|| format!("{}: not usable", path.display()))?;
         Ok(set)
     }
 
@@ -192,7 +197,11 @@ impl ProbeSet {
         for item in self.vision.iter().filter(|item| item.answer.0.is_empty()) {
             bail!("vision item {:?} has no answer", item.id);
         }
-        for item in self.text.iter().filter(|item| item.prompt.is_empty() == item.messages.is_empty()) {
+        for item in self
+            .text
+            .iter()
+            .filter(|item| item.prompt.is_empty() == item.messages.is_empty())
+        {
             bail!("text item {:?} wants either a prompt or messages", item.id);
         }
         for scene in self.context.iter().filter(|scene| scene.fillers.is_empty()) {
@@ -222,7 +231,11 @@ fn picture_path(dir: &Path, name: &str) -> Result<std::path::PathBuf> {
         bail!("picture {name:?}: must be a plain path below the probe set's folder");
     }
     let below = dir.join("images").join(name);
-    Ok(if below.is_file() { below } else { dir.join(name) })
+    Ok(if below.is_file() {
+        below
+    } else {
+        dir.join(name)
+    })
 }
 
 /// Reads a file that is not absurdly large.
@@ -230,7 +243,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let subject = || format!("{}: cannot read", path.display());
     let mut bytes = Vec::new();
     let file = File::open(path).with_context(subject)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).with_context(subject)?;
+    file.take(MAX_FILE + 1)
+        .read_to_end(&mut bytes)
+        .with_context(subject)?;
     if bytes.len() as u64 > MAX_FILE {
         bail!("{}: larger than {} MiB", path.display(), MAX_FILE >> 20);
     }
@@ -244,7 +259,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 pub fn blank_like(picture: &[u8]) -> Result<Vec<u8>> {
     const MOST: u64 = 64 << 20; // pixels, the limit pictures have anyway
     let reader = image::ImageReader::new(std::io::Cursor::new(picture)).with_guessed_format();
-    let (width, height) = reader?.into_dimensions().context("picture: no readable header")?;
+    let (width, height) = reader?
+        .into_dimensions()
+        .context("picture: no readable header")?;
     if u64::from(width) * u64::from(height) > MOST {
         bail!("picture: {width} x {height} is too large");
     }
@@ -300,7 +317,9 @@ mod tests {
     #[test]
     fn a_blank_picture_has_the_size_of_the_right_one() {
         let mut png = std::io::Cursor::new(Vec::new());
-        image::RgbImage::new(7, 5).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        image::RgbImage::new(7, 5)
+            .write_to(&mut png, image::ImageFormat::Png)
+            .unwrap();
         let blank = image::load_from_memory(&blank_like(png.get_ref()).unwrap()).unwrap();
         assert_eq!((blank.width(), blank.height()), (7, 5));
         assert!(blank_like(b"nonsense").is_err());

@@ -25,10 +25,13 @@ impl Style {
     /// What stderr and `NO_COLOR` ask for.
     #[must_use]
     pub fn of_stderr() -> Self {
-        let unset = |name| std::env::var_os(name).is_none_or(|value: std::ffi::OsString| value.is_empty());
+        let unset =
+            |name| std::env::var_os(name).is_none_or(|value: std::ffi::OsString| value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match io::stderr().is_terminal() && !dumb {
-            true => Self::Live { colour: unset("NO_COLOR") },
+            true => Self::Live {
+                colour: unset("NO_COLOR"),
+            },
             false => Self::Plain,
         }
     }
@@ -39,17 +42,20 @@ pub struct Progress<W: Write> {
     out: W,
     style: Style,
     start: Instant,
-    /// Trials of all cells, of those that are done, and of the one being measured.
-    total: u32,
-    done: u32,
+    /// Number of the cell being measured, from 1, and of all cells.
     cells: (usize, usize),
 }
 
 impl<W: Write> Progress<W> {
-    /// A display for cells of so many trials in all.
-    pub fn new(out: W, style: Style, cells: &[&Planned]) -> Self {
-        let total = cells.iter().map(|cell| cell.trials()).sum();
-        Self { out, style, start: Instant::now(), total, done: 0, cells: (0, cells.len()) }
+    /// A display for so many cells.
+    pub fn new(out: W, style: Style, cells: usize) -> Self {
+        let start = Instant::now();
+        Self {
+            out,
+            style,
+            start,
+            cells: (0, cells),
+        }
     }
 
     /// A cell begins.
@@ -65,27 +71,42 @@ impl<W: Write> Progress<W> {
         let Style::Live { colour } = self.style else {
             return;
         };
-        let before: u32 = planned.epochs.iter().take(step.epoch).map(|epoch| epoch.trials.max(1)).sum();
-        let arm = planned.epochs.get(step.epoch).map_or("", |epoch| epoch.arm.as_str());
-        let eta = self.eta(before + step.done.min(step.of));
+        let arm = planned
+            .epochs
+            .get(step.epoch)
+            .map_or("", |epoch| epoch.arm.as_str());
+        let trial = f64::from(step.done.min(step.of)) / f64::from(step.of.max(1));
+        let within = (step.epoch as f64 + trial) / planned.epochs.len().max(1) as f64;
+        let eta = self.eta(self.cells.0.saturating_sub(1) as f64 + within);
         let subject = self.subject(planned);
         let place = format!("epoch {}/{} {arm}", step.epoch + 1, planned.epochs.len());
-        let text = format!("{subject}  {} trial {}/{}{eta}", place.trim_end(), step.done, step.of);
-        let (on, off) = if colour { ("\x1b[2m", "\x1b[0m") } else { ("", "") };
+        let text = format!(
+            "{subject}  {} trial {}/{}{eta}",
+            place.trim_end(),
+            step.done,
+            step.of
+        );
+        let (on, off) = if colour {
+            ("\x1b[2m", "\x1b[0m")
+        } else {
+            ("", "")
+        };
         // A display that cannot be written must not end the measurement.
         let _ = write!(self.out, "\r\x1b[K{on}{text}{off}").and_then(|()| self.out.flush());
     }
 
     /// A cell is measured.
     pub fn end(&mut self, planned: &Planned, run: &Run) {
-        self.done += planned.trials();
         let wall = duration::format(Duration::from_secs_f64(run.wall_s.max(0.0)));
         let end = match &run.outcome {
             Outcome::Measured { samples, voids } if voids.is_empty() => {
                 format!("{} metrics", samples.len())
             }
             Outcome::Measured { samples, voids } => {
-                let count: u32 = voids.iter().map(|void| void.count).fold(0, u32::saturating_add);
+                let count: u32 = voids
+                    .iter()
+                    .map(|void| void.count)
+                    .fold(0, u32::saturating_add);
                 let reason = &voids[0].reason;
                 format!("{} metrics, {count} values void: {reason}", samples.len())
             }
@@ -93,7 +114,7 @@ impl<W: Write> Progress<W> {
         };
         let (clear, eta) = match self.style {
             Style::Live { .. } => ("\r\x1b[K", String::new()),
-            Style::Plain => ("", self.eta(0)),
+            Style::Plain => ("", self.eta(self.cells.0 as f64)),
         };
         let subject = self.subject(planned);
         self.line(&format!("{clear}{subject}  {end}  ({wall}){eta}"));
@@ -111,19 +132,24 @@ impl<W: Write> Progress<W> {
     fn subject(&self, planned: &Planned) -> String {
         let (at, of) = self.cells;
         let width = of.to_string().len();
-        format!("[{at:>width$}/{of}] {}  {}", planned.model.name, planned.scenario.name())
+        format!(
+            "[{at:>width$}/{of}] {}  {}",
+            planned.model.name,
+            planned.scenario.name()
+        )
     }
 
-    /// Time to the end at the pace so far; empty until there is a pace.
-    fn eta(&self, of_this_cell: u32) -> String {
-        let done = self.done + of_this_cell;
-        let left = self.total.saturating_sub(done);
-        if self.done == 0 || left == 0 {
+    /// Time to the end at the pace of the cells so far; empty until one is done.
+    fn eta(&self, done: f64) -> String {
+        let left = self.cells.1 as f64 - done;
+        if done < 1.0 || left <= 0.0 {
             return String::new();
         }
-        let pace = self.start.elapsed().as_secs_f64() / f64::from(done);
-        let seconds = (pace * f64::from(left)).ceil();
-        format!("  ETA {}", duration::format(Duration::from_secs_f64(seconds)))
+        let seconds = self.start.elapsed().as_secs_f64() / done * left;
+        format!(
+            "  ETA {}",
+            duration::format(Duration::from_secs_f64(seconds.ceil()))
+        )
     }
 }
 
@@ -145,7 +171,13 @@ mod tests {
             weight_bytes: 0,
         };
         let epochs = scenario.epochs(Profile::Quick);
-        Planned { scenario, model, backend: Backend::Candle, device: Device::Cpu, epochs }
+        Planned {
+            scenario,
+            model,
+            backend: Backend::Candle,
+            device: Device::Cpu,
+            epochs,
+        }
     }
 
     fn run(outcome: Outcome) -> Run {
@@ -162,13 +194,32 @@ mod tests {
 
     fn shown(style: Style) -> String {
         let (planned, mut out) = (planned(), Vec::new());
-        let mut progress = Progress::new(&mut out, style, &[&planned, &planned]);
+        let mut progress = Progress::new(&mut out, style, 2);
         progress.begin(&planned);
-        progress.step(&planned, Step { epoch: 0, done: 1, of: 2 });
-        progress.end(&planned, &run(Outcome::Measured { samples: Vec::new(), voids: Vec::new() }));
+        progress.step(
+            &planned,
+            Step {
+                epoch: 0,
+                done: 1,
+                of: 2,
+            },
+        );
+        progress.end(
+            &planned,
+            &run(Outcome::Measured {
+                samples: Vec::new(),
+                voids: Vec::new(),
+            }),
+        );
         let message = "gone".to_owned();
         progress.begin(&planned);
-        progress.end(&planned, &run(Outcome::Failed { stage: store::Stage::Load, message }));
+        progress.end(
+            &planned,
+            &run(Outcome::Failed {
+                stage: store::Stage::Load,
+                message,
+            }),
+        );
         String::from_utf8(out).unwrap()
     }
 
@@ -183,7 +234,10 @@ mod tests {
     #[test]
     fn the_live_line_is_written_over() {
         let text = shown(Style::Live { colour: false });
-        assert!(text.contains("\r\x1b[K[1/2] tiny  text-only  epoch 1/1 trial 1/2"), "{text:?}");
+        assert!(
+            text.contains("\r\x1b[K[1/2] tiny  text-only  epoch 1/1 trial 1/2"),
+            "{text:?}"
+        );
         assert!(!text.contains("\x1b[2m"));
     }
 }

@@ -77,19 +77,33 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let wanted = wanted(options, &suite, &probes)?;
     let plan = Plan::new(&wanted);
     if plan.cells.is_empty() {
-        bail!("nothing to measure: random weights have no answers to score; add cold-load, warm-inference or state-drift");
+        bail!(
+            "nothing to measure: random weights have no answers to score; add cold-load, warm-inference or state-drift"
+        );
     }
     let mut book = Book::open(options, &suite, &plan)?;
     let done = book.stored()?;
-    let left: Vec<_> = plan.cells.iter().filter(|cell| !done.iter().any(|run| cell.is_of(run))).collect();
-    let mut progress = Progress::new(std::io::stderr(), Style::of_stderr(), &left);
+    let left: Vec<_> = plan
+        .cells
+        .iter()
+        .filter(|cell| !done.iter().any(|run| cell.is_of(run)))
+        .collect();
+    let mut progress = Progress::new(std::io::stderr(), Style::of_stderr(), left.len());
     if !done.is_empty() {
         let cells = plan.cells.len() - left.len();
-        progress.note(&format!("resumed: {cells} of {} cells are stored already", plan.cells.len()));
+        progress.note(&format!(
+            "resumed: {cells} of {} cells are stored already",
+            plan.cells.len()
+        ));
     }
     let launcher = Launcher::own().context("cannot find this program")?;
     for planned in &left {
-        let job = Job { launcher: &launcher, planned, probes: &suite.probes_dir, timeout: options.timeout };
+        let job = Job {
+            launcher: &launcher,
+            planned,
+            probes: &suite.probes_dir,
+            timeout: options.timeout,
+        };
         progress.begin(planned);
         let run = measure(&job, book.session.id, |step| progress.step(planned, step));
         progress.end(planned, &run);
@@ -97,12 +111,21 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     }
     book.close()?;
     print(&book, options.format, out)?;
-    let clean = |run: &Run| matches!(&run.outcome, Outcome::Measured { voids, .. } if voids.is_empty());
-    Ok(if book.runs.iter().all(clean) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let clean =
+        |run: &Run| matches!(&run.outcome, Outcome::Measured { voids, .. } if voids.is_empty());
+    Ok(if book.runs.iter().all(clean) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Wanted> {
-    let names = if options.models.is_empty() { &suite.models } else { &options.models };
+    let names = if options.models.is_empty() {
+        &suite.models
+    } else {
+        &options.models
+    };
     let mut models = Vec::new();
     for name in names {
         let model = resolve(name, options.weights)?;
@@ -130,8 +153,15 @@ fn backends(wanted: &[Backend]) -> Result<Vec<Backend>> {
     if let Some(missing) = wanted.iter().find(|backend| !backend.built_in()) {
         bail!("backend {missing}: not built in: build with --features {missing}");
     }
-    let first = Backend::ALL.iter().filter(|backend| backend.built_in()).take(1);
-    let chosen: Vec<_> = if wanted.is_empty() { first.copied().collect() } else { wanted.to_vec() };
+    let first = Backend::ALL
+        .iter()
+        .filter(|backend| backend.built_in())
+        .take(1);
+    let chosen: Vec<_> = if wanted.is_empty() {
+        first.copied().collect()
+    } else {
+        wanted.to_vec()
+    };
     if chosen.is_empty() {
         bail!("no backend is built in: build with --features candle");
     }
@@ -140,7 +170,10 @@ fn backends(wanted: &[Backend]) -> Result<Vec<Backend>> {
 
 fn build() -> String {
     let environment = environment::detect(threads());
-    format!("{} {:?} {:?}", environment.harness, environment.commit, environment.dirty)
+    format!(
+        "{} {:?} {:?}",
+        environment.harness, environment.commit, environment.dirty
+    )
 }
 
 /// Threads that the backends may use.
@@ -153,7 +186,15 @@ fn measure(job: &Job<'_>, session: Uuid, mut watch: impl FnMut(parent::Step)) ->
     let (at, clock) = (Utc::now(), Instant::now());
     let (cell, outcome, answers) = parent::measure(job, &mut watch);
     let wall_s = clock.elapsed().as_secs_f64();
-    Run { id: Uuid::now_v7(), session, at, wall_s, cell, outcome, answers }
+    Run {
+        id: Uuid::now_v7(),
+        session,
+        at,
+        wall_s,
+        cell,
+        outcome,
+        answers,
+    }
 }
 
 /// The session with its runs, in memory and in the database.
@@ -177,7 +218,13 @@ impl Book {
             environment: environment::detect(threads()),
         };
         let (file, resume) = match &options.storage {
-            Storage::None => return Ok(Self { db: None, session, runs: Vec::new() }),
+            Storage::None => {
+                return Ok(Self {
+                    db: None,
+                    session,
+                    runs: Vec::new(),
+                });
+            }
             Storage::New(file) => (file, false),
             Storage::Resume(file) => (file, true),
         };
@@ -187,7 +234,11 @@ impl Book {
         };
         let mut db = Db::open(&path)?;
         let key = session.machine.key();
-        let known = if resume { db.unfinished(&plan.hash, &key)? } else { None };
+        let known = if resume {
+            db.unfinished(&plan.hash, &key)?
+        } else {
+            None
+        };
         let session = match known {
             Some(known) => known,
             None => {
@@ -195,13 +246,20 @@ impl Book {
                 session
             }
         };
-        Ok(Self { db: Some(db), session, runs: Vec::new() })
+        Ok(Self {
+            db: Some(db),
+            session,
+            runs: Vec::new(),
+        })
     }
 
     /// Runs that the session holds already.
     fn stored(&mut self) -> Result<Vec<Run>> {
         if let Some(db) = &self.db {
-            self.runs = db.runs(&RunFilter { session: Some(self.session.id), ..RunFilter::default() })?;
+            self.runs = db.runs(&RunFilter {
+                session: Some(self.session.id),
+                ..RunFilter::default()
+            })?;
         }
         Ok(self.runs.clone())
     }
@@ -227,7 +285,9 @@ impl Book {
 /// `results.db` in the workspace's root, which is where `datasets/` is.
 fn default_db() -> Result<PathBuf> {
     let datasets = datasets_dir()?;
-    let root = datasets.parent().context("no workspace root: name a database with --db")?;
+    let root = datasets
+        .parent()
+        .context("no workspace root: name a database with --db")?;
     Ok(root.join("results.db"))
 }
 
@@ -240,8 +300,15 @@ fn print(book: &Book, format: Format, out: &mut dyn Write) -> Result<()> {
         Format::Text => {
             let (headers, cells) = summary_table(&rows(&book.runs));
             write!(out, "\n{}", text_table(&headers, &cells))?;
-            let place = book.db.as_ref().map(|db| format!(", stored in {}", db.path().display()));
-            let provisional = if book.session.profile == "quick" { " (provisional: few epochs)" } else { "" };
+            let place = book
+                .db
+                .as_ref()
+                .map(|db| format!(", stored in {}", db.path().display()));
+            let provisional = if book.session.profile == "quick" {
+                " (provisional: few epochs)"
+            } else {
+                ""
+            };
             writeln!(
                 out,
                 "\nprofile {}{provisional}, {}{}",

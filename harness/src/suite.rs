@@ -35,12 +35,23 @@ impl Suite {
             Some(path) => path.to_owned(),
             None => datasets_dir()?.join("suites").join(DEFAULT),
         };
-        let text = std::fs::read_to_string(&path).with_context(|| format!("{}: cannot read", path.display()))?;
-        let mut suite: Self =
-            toml::from_str(&text).map_err(|error| anyhow::anyhow!("{}: {}", path.display(), error.message()))?;
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("{}: cannot read", path.display()))?;
+        let mut suite: Self = toml::from_str(&text)
+            .map_err(|error| anyhow::anyhow!("{}: {}", path.display(), error.message()))?;
         let beside = path.parent().unwrap_or(Path::new(".")).join(&suite.probes);
-        let found = if file.is_some() && beside.is_dir() { beside } else { datasets_dir()?.join(&suite.probes) };
-        let missing = || format!("{}: probe set {}: no such folder", path.display(), found.display());
+        let found = if file.is_some() && beside.is_dir() {
+            beside
+        } else {
+            datasets_dir()?.join(&suite.probes)
+        };
+        let missing = || {
+            format!(
+                "{}: probe set {}: no such folder",
+                path.display(),
+                found.display()
+            )
+        };
         suite.probes_dir = found.canonicalize().with_context(missing)?;
         Ok(suite)
     }

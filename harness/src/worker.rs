@@ -22,7 +22,10 @@ pub fn run() -> ExitCode {
     let task = match read_task(&mut stdin) {
         Ok(task) => task,
         Err(message) => {
-            say(&Message::Failed { stage: Stage::Start, message });
+            say(&Message::Failed {
+                stage: Stage::Start,
+                message,
+            });
             return ExitCode::FAILURE;
         }
     };
@@ -35,7 +38,10 @@ pub fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err((stage, message)) => {
-            say(&Message::Failed { stage, message: one_line(&message) });
+            say(&Message::Failed {
+                stage,
+                message: one_line(&message),
+            });
             ExitCode::FAILURE
         }
     }
@@ -43,9 +49,8 @@ pub fn run() -> ExitCode {
 
 fn read_task(stdin: &mut impl BufRead) -> Result<Task, String> {
     match read_line(stdin, 4 * MAX_LINE) {
-        Ok(Line::Text(line)) => {
-            serde_json::from_slice(&line).map_err(|error| format!("task: {error}: `harness run` starts workers itself"))
-        }
+        Ok(Line::Text(line)) => serde_json::from_slice(&line)
+            .map_err(|error| format!("task: {error}: `harness run` starts workers itself")),
         Ok(Line::TooLong) => Err("task: too long".to_owned()),
         Ok(Line::End) => Err("task: none on stdin: `harness run` starts workers itself".to_owned()),
         Err(error) => Err(format!("task: {error}")),
@@ -64,11 +69,13 @@ fn end_with_parent() {
 
 fn say(message: &Message) {
     let mut stdout = io::stdout().lock();
-    let said = serde_json::to_vec(message).map_err(io::Error::from).and_then(|mut line| {
-        line.push(b'\n');
-        stdout.write_all(&line)?;
-        stdout.flush()
-    });
+    let said = serde_json::to_vec(message)
+        .map_err(io::Error::from)
+        .and_then(|mut line| {
+            line.push(b'\n');
+            stdout.write_all(&line)?;
+            stdout.flush()
+        });
     if said.is_err() {
         std::process::exit(ORPHANED);
     }
@@ -85,7 +92,10 @@ fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
     let mut subject = models::load(&task.model, task.backend, task.device)
         .map_err(|error| (Stage::Load, error.to_string()))?;
     let (load, slept) = (clock.elapsed(), clock.slept());
-    let read = gauge.disk_read().zip(read_before).map(|(after, before)| after.saturating_sub(before));
+    let read = gauge
+        .disk_read()
+        .zip(read_before)
+        .map(|(after, before)| after.saturating_sub(before));
     let birth = Birth {
         startup: std::time::Duration::from_nanos(ready.saturating_sub(task.spawned_ns)),
         load,

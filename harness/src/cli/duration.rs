@@ -12,7 +12,9 @@ const LONGEST: f64 = 86_400.0;
 pub fn parse(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no duration: write 90s, 10m or 1h");
     let text = text.trim();
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let at = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let factor = match unit.trim() {
         "ms" => 0.001,
@@ -48,7 +50,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_printed() {
-        let check = |text, expected: &str| assert_eq!(parse(text).map(format).as_deref(), Ok(expected));
+        let check =
+            |text, expected: &str| assert_eq!(parse(text).map(format).as_deref(), Ok(expected));
         check("90s", "1m30s");
         check("10m", "10m");
         check("42", "42s");

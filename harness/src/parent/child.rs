@@ -48,7 +48,10 @@ impl Launcher {
     /// When the system does not tell where it is.
     pub fn own() -> std::io::Result<Self> {
         let program = std::env::current_exe()?;
-        Ok(Self { program, args: vec!["worker".into()] })
+        Ok(Self {
+            program,
+            args: vec!["worker".into()],
+        })
     }
 }
 
@@ -63,7 +66,10 @@ pub struct Failure {
 
 impl Failure {
     pub(super) fn new(stage: Stage, message: impl Into<String>) -> Self {
-        Self { stage, message: message.into() }
+        Self {
+            stage,
+            message: message.into(),
+        }
     }
 }
 
@@ -78,7 +84,10 @@ pub(super) fn run(
     take: &mut dyn FnMut(Message),
 ) -> Result<Option<u64>, Failure> {
     let cannot = |error: &dyn std::fmt::Display| {
-        Failure::new(Stage::Start, format!("{}: cannot start: {error}", launcher.program.display()))
+        Failure::new(
+            Stage::Start,
+            format!("{}: cannot start: {error}", launcher.program.display()),
+        )
     };
     let text = serde_json::to_string(task).map_err(|error| cannot(&error))?;
     let mut worker = Worker::spawn(launcher, text).map_err(|error| cannot(&error))?;
@@ -128,7 +137,10 @@ impl Worker {
     fn spawn(launcher: &Launcher, task: String) -> std::io::Result<Self> {
         let mut command = Command::new(&launcher.program);
         command.args(&launcher.args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let (hold, held) = mpsc::channel();
         let (said, lines) = mpsc::sync_channel(256);
@@ -144,10 +156,20 @@ impl Worker {
             let tail = Arc::clone(&tail);
             std::thread::spawn(move || keep_tail(stderr, &tail));
         }
-        Ok(Self { child, lines, tail, _hold: hold })
+        Ok(Self {
+            child,
+            lines,
+            tail,
+            _hold: hold,
+        })
     }
 
-    fn listen(&mut self, deadline: Instant, doing: &mut Doing, take: &mut dyn FnMut(Message)) -> Ended {
+    fn listen(
+        &mut self,
+        deadline: Instant,
+        doing: &mut Doing,
+        take: &mut dyn FnMut(Message),
+    ) -> Ended {
         let (mut count, mut bytes) = (0, 0);
         let mut ended_at = None;
         loop {
@@ -174,7 +196,10 @@ impl Worker {
             };
             (count, bytes) = (count + 1, bytes + line.len());
             if count > MAX_LINES || bytes > MAX_BYTES {
-                return Ended::Failed(Failure::new(Stage::Crash, "said more than any scenario does"));
+                return Ended::Failed(Failure::new(
+                    Stage::Crash,
+                    "said more than any scenario does",
+                ));
             }
             match serde_json::from_slice(&line) {
                 Err(_) => return Ended::Failed(ending::nonsense(&line)),
@@ -223,7 +248,9 @@ impl Drop for Worker {
 
 /// Writes the task and keeps the pipe open until the parent is done with the worker.
 fn feed(mut stdin: ChildStdin, task: &str, held: &Receiver<()>) {
-    let written = stdin.write_all(task.as_bytes()).and_then(|()| stdin.write_all(b"\n"));
+    let written = stdin
+        .write_all(task.as_bytes())
+        .and_then(|()| stdin.write_all(b"\n"));
     if written.and_then(|()| stdin.flush()).is_ok() {
         let _ = held.recv();
     }

@@ -46,20 +46,36 @@ impl Doing {
 /// The time limit struck.
 pub(super) fn timed_out(limit: Duration, doing: Doing) -> Failure {
     let limit = crate::cli::duration::format(limit);
-    Failure::new(Stage::Timeout, format!("ended by the time limit of {limit} {}: raise it with --timeout", doing.words()))
+    Failure::new(
+        Stage::Timeout,
+        format!(
+            "ended by the time limit of {limit} {}: raise it with --timeout",
+            doing.words()
+        ),
+    )
 }
 
 /// The process ended by itself or by a signal.
 pub(super) fn of_status(status: ExitStatus, doing: Doing, stderr: &str) -> Failure {
-    let stage = if doing == Doing::Starting { Stage::Start } else { Stage::Crash };
+    let stage = if doing == Doing::Starting {
+        Stage::Start
+    } else {
+        Stage::Crash
+    };
     let how = match (status.signal(), status.code()) {
         (Some(libc::SIGKILL), _) => "killed (out of memory?)".to_owned(),
         (Some(signal), _) => format!("ended by {}", signal_name(signal)),
         (None, Some(0)) => "ended without a result".to_owned(),
         (None, code) => format!("ended with exit code {}", code.unwrap_or(-1)),
     };
-    let last = stderr.lines().rev().map(str::trim).find(|line| !line.is_empty() && !is_hint(line));
-    let said = last.map(|line| format!(": {}", one_line(line))).unwrap_or_default();
+    let last = stderr
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !is_hint(line));
+    let said = last
+        .map(|line| format!(": {}", one_line(line)))
+        .unwrap_or_default();
     Failure::new(stage, format!("worker {how} {}{said}", doing.words()))
 }
 
@@ -72,7 +88,10 @@ fn is_hint(line: &str) -> bool {
 pub(super) fn nonsense(line: &[u8]) -> Failure {
     let text = one_line(&String::from_utf8_lossy(&line[..line.len().min(400)]));
     let short: String = text.chars().take(60).collect();
-    Failure::new(Stage::Crash, format!("worker said what is no message: {short:?}"))
+    Failure::new(
+        Stage::Crash,
+        format!("worker said what is no message: {short:?}"),
+    )
 }
 
 fn signal_name(signal: i32) -> String {

@@ -35,7 +35,10 @@ impl Ledger {
             Message::Void(void) => self.void(void),
             Message::Answer(answer) => self.answers.push(answer),
             Message::Reference(reference) => self.references.push(reference),
-            Message::Started | Message::Trial { .. } | Message::Done { .. } | Message::Failed { .. } => {}
+            Message::Started
+            | Message::Trial { .. }
+            | Message::Done { .. }
+            | Message::Failed { .. } => {}
         }
     }
 
@@ -43,7 +46,10 @@ impl Ledger {
     pub fn peak(&mut self, bytes: Option<u64>) {
         match bytes {
             Some(bytes) => self.value(Metric::PeakMemory, bytes as f64),
-            None => self.refuse(Metric::PeakMemory, "the system does not tell the process's memory"),
+            None => self.refuse(
+                Metric::PeakMemory,
+                "the system does not tell the process's memory",
+            ),
         }
     }
 
@@ -55,13 +61,20 @@ impl Ledger {
     }
 
     fn refuse(&mut self, metric: Metric, reason: &str) {
-        self.void(Void { metric: Some(metric), count: 1, reason: reason.to_owned() });
+        self.void(Void {
+            metric: Some(metric),
+            count: 1,
+            reason: reason.to_owned(),
+        });
     }
 
     /// Equal reasons are counted, not repeated.
     fn void(&mut self, void: Void) {
         let reason = one_line(&void.reason);
-        let known = self.voids.iter_mut().find(|old| old.metric == void.metric && old.reason == reason);
+        let known = self
+            .voids
+            .iter_mut()
+            .find(|old| old.metric == void.metric && old.reason == reason);
         match known {
             Some(old) => old.count = old.count.saturating_add(void.count),
             None => self.voids.push(Void { reason, ..void }),
@@ -77,11 +90,25 @@ impl Ledger {
             samples.entry(metric).or_default().push(values);
         }
         if samples.is_empty() && self.voids.is_empty() {
-            let reason = "no value was measured: the probe set has no item for this scenario".to_owned();
-            self.voids.push(Void { metric: None, count: 1, reason });
+            let reason =
+                "no value was measured: the probe set has no item for this scenario".to_owned();
+            self.voids.push(Void {
+                metric: None,
+                count: 1,
+                reason,
+            });
         }
-        let samples = samples.into_iter().map(|(metric, epochs)| Sample { metric, epochs }).collect();
-        (Outcome::Measured { samples, voids: self.voids }, self.answers)
+        let samples = samples
+            .into_iter()
+            .map(|(metric, epochs)| Sample { metric, epochs })
+            .collect();
+        (
+            Outcome::Measured {
+                samples,
+                voids: self.voids,
+            },
+            self.answers,
+        )
     }
 }
 

@@ -61,7 +61,13 @@ impl Scenario for ColdLoad {
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {
         let arms = [("cold", Cache::Cold), ("warm", Cache::Warm)];
         let pairs = (0..profile.epochs()).flat_map(|_| arms);
-        pairs.map(|(arm, cache)| Epoch { arm: arm.to_owned(), trials: 1, cache }).collect()
+        pairs
+            .map(|(arm, cache)| Epoch {
+                arm: arm.to_owned(),
+                trials: 1,
+                cache,
+            })
+            .collect()
     }
 
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
@@ -69,7 +75,11 @@ impl Scenario for ColdLoad {
         let weight_bytes = subject.loaded().weight_bytes;
         let slept = birth.slept.then_some("the machine slept");
         probe.value_unless(slept, Metric::Startup, birth.startup.as_secs_f64());
-        probe.value_unless(slept, load_metric(&birth, weight_bytes), birth.load.as_secs_f64());
+        probe.value_unless(
+            slept,
+            load_metric(&birth, weight_bytes),
+            birth.load.as_secs_f64(),
+        );
         memory(probe, &birth, weight_bytes);
 
         let messages = [Message::user(&probe.set.describe)];
@@ -77,7 +87,10 @@ impl Scenario for ColdLoad {
         let question = Question::new(Some(set.rotated(0).1), &messages, MOST);
         let asked = probe.ask(subject, &question)?;
         // The first request may still read: nothing has touched the kernels' code before.
-        let fault = asked.untimed.as_deref().filter(|reason| !reason.contains("read from storage"));
+        let fault = asked
+            .untimed
+            .as_deref()
+            .filter(|reason| !reason.contains("read from storage"));
         let total = asked.reply.stages.total.as_secs_f64();
         probe.value_unless(fault, Metric::FirstInference, total);
         probe.progress(1, 1);
@@ -104,12 +117,17 @@ fn memory(probe: &mut Probe<'_>, birth: &Birth, weight_bytes: u64) {
         probe.value(Metric::BaseMemory, base as f64);
     }
     let (Some(base), Some(loaded)) = (birth.base, birth.loaded) else {
-        probe.void(Metric::LoadMemory, "the system does not tell the process's memory");
+        probe.void(
+            Metric::LoadMemory,
+            "the system does not tell the process's memory",
+        );
         return;
     };
     let added = loaded as f64 - base as f64;
     if added < HELD * weight_bytes as f64 {
-        let reason = format!("measurement suspect: loading added {added} bytes for {weight_bytes} bytes of weights");
+        let reason = format!(
+            "measurement suspect: loading added {added} bytes for {weight_bytes} bytes of weights"
+        );
         probe.void(Metric::LoadMemory, &reason);
     } else {
         probe.value(Metric::LoadMemory, added);
@@ -124,7 +142,11 @@ mod tests {
     #[test]
     fn a_load_is_called_what_was_proved() {
         let check = |residency, disk_read, expected| {
-            let birth = Birth { residency, disk_read, ..birth() };
+            let birth = Birth {
+                residency,
+                disk_read,
+                ..birth()
+            };
             assert_eq!(load_metric(&birth, 1000), expected, "{birth:?}");
         };
         check(Some(0.0), Some(1000), Metric::LoadCold);
@@ -139,11 +161,17 @@ mod tests {
 
     #[test]
     fn cold_and_warm_epochs_fill_their_own_metrics() {
-        let cold = Birth { residency: Some(0.0), disk_read: Some(1000), ..birth() };
-        let run = run_cell(&ColdLoad, &[cold, birth(), cold, birth()], |_| Fake::seeing());
+        let cold = Birth {
+            residency: Some(0.0),
+            disk_read: Some(1000),
+            ..birth()
+        };
+        let run = run_cell(&ColdLoad, &[cold, birth(), cold, birth()], |_| {
+            Fake::seeing()
+        });
         assert_eq!(values(&run, Metric::LoadCold), [0.05, 0.05]);
         assert_eq!(values(&run, Metric::LoadWarm), [0.05, 0.05]);
-        assert_eq!(values(&run, Metric::LoadUnknown), []);
+        assert_eq!(values(&run, Metric::LoadUnknown), [0.0; 0]);
         assert_eq!(values(&run, Metric::LoadMemory), [2000.0; 4]);
         assert_eq!(values(&run, Metric::FirstInference).len(), 4);
         assert_eq!(reasons(&run), Vec::<&str>::new());
@@ -152,10 +180,17 @@ mod tests {
     #[test]
     fn impossible_memory_is_void_and_never_printed() {
         for loaded in [900, 1500] {
-            let suspect = Birth { loaded: Some(loaded), ..birth() };
+            let suspect = Birth {
+                loaded: Some(loaded),
+                ..birth()
+            };
             let run = run_cell(&ColdLoad, &[suspect; 4], |_| Fake::seeing());
-            assert_eq!(values(&run, Metric::LoadMemory), []);
-            assert!(reasons(&run)[0].starts_with("measurement suspect"), "{:?}", reasons(&run));
+            assert_eq!(values(&run, Metric::LoadMemory), [0.0; 0]);
+            assert!(
+                reasons(&run)[0].starts_with("measurement suspect"),
+                "{:?}",
+                reasons(&run)
+            );
             assert_eq!(run.voids()[0].count, 4);
         }
     }

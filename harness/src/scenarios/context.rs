@@ -77,7 +77,11 @@ struct Talk<'a> {
 }
 
 impl<'a> Talk<'a> {
-    fn begin(scene: &'a Scene, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<Self, AskError> {
+    fn begin(
+        scene: &'a Scene,
+        subject: &mut dyn Subject,
+        probe: &mut Probe<'_>,
+    ) -> Result<Self, AskError> {
         let set = probe.set;
         let picture = Some(set.picture(&scene.image));
         let mut history = Vec::new();
@@ -90,7 +94,11 @@ impl<'a> Talk<'a> {
         let mut described = vec![Message::user(&set.describe)];
         let asked = probe.ask(subject, &Question::new(picture, &described, MOST_DESCRIBED))?;
         described.push(Message::assistant(asked.reply.text));
-        Ok(Self { scene, history, described })
+        Ok(Self {
+            scene,
+            history,
+            described,
+        })
     }
 
     fn compare(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
@@ -108,12 +116,22 @@ impl<'a> Talk<'a> {
     }
 
     /// Asks one fact in the arms that are compared fact by fact, so that a broken one voids all.
-    fn ask_arms(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>, fact: &Turn) -> Result<(), AskError> {
+    fn ask_arms(
+        &self,
+        subject: &mut dyn Subject,
+        probe: &mut Probe<'_>,
+        fact: &Turn,
+    ) -> Result<(), AskError> {
         let picture = Some(probe.set.picture(&self.scene.image));
         let later = format!("turn {}", self.history.len() / 2 + 1);
         let arms = [
             (Metric::ContextDirect, "direct", picture, with(&[], fact)),
-            (Metric::ContextRetained, &later, picture, with(&self.history, fact)),
+            (
+                Metric::ContextRetained,
+                &later,
+                picture,
+                with(&self.history, fact),
+            ),
             (Metric::ContextChance, "chance", None, with(&[], fact)),
         ];
         let mut broken = None;
@@ -132,22 +150,37 @@ impl<'a> Talk<'a> {
 }
 
 fn with(history: &[Message], fact: &Turn) -> Vec<Message> {
-    history.iter().cloned().chain([Message::user(&fact.ask)]).collect()
+    history
+        .iter()
+        .cloned()
+        .chain([Message::user(&fact.ask)])
+        .collect()
 }
 
 /// Whether the model itself said the answer, as whole words.
 fn told(history: &[Message], fact: &Turn) -> bool {
     let words = |text: &str| {
         let plain = normalise(text).replace(|c: char| !c.is_alphanumeric(), " ");
-        format!(" {} ", plain.split_whitespace().collect::<Vec<_>>().join(" "))
+        format!(
+            " {} ",
+            plain.split_whitespace().collect::<Vec<_>>().join(" ")
+        )
     };
-    let said = history.iter().filter(|message| message.role == Role::Assistant);
+    let said = history
+        .iter()
+        .filter(|message| message.role == Role::Assistant);
     let said: String = said.map(|message| words(&message.text)).collect();
-    fact.answer.0.iter().any(|answer| said.contains(&words(answer)))
+    fact.answer
+        .0
+        .iter()
+        .any(|answer| said.contains(&words(answer)))
 }
 
 fn keep(probe: &mut Probe<'_>, scene: &Scene, (turn, arm): (&Turn, &str), asked: &Asked) {
-    let judged = turn.answer.shown().map(|expected| (expected, score(turn, asked) > 0.0));
+    let judged = turn
+        .answer
+        .shown()
+        .map(|expected| (expected, score(turn, asked) > 0.0));
     let item = format!("{}: {}", scene.id, turn.ask);
     probe.answer(Place { item: &item, arm }, &asked.reply, judged);
 }
@@ -182,10 +215,26 @@ mod tests {
     #[test]
     fn history_holds_the_models_own_answers() {
         let (run, _) = verdict(Fake::seeing);
-        let later = run.answers.iter().find(|answer| answer.arm == "turn 4").unwrap();
-        assert!(later.prompt.contains("Assistant: red\n"), "{}", later.prompt);
-        let told = run.answers.iter().find(|answer| answer.arm == "text only").unwrap();
-        assert!(told.prompt.contains("Assistant: It is red\n"), "{}", told.prompt);
+        let later = run
+            .answers
+            .iter()
+            .find(|answer| answer.arm == "turn 4")
+            .unwrap();
+        assert!(
+            later.prompt.contains("Assistant: red\n"),
+            "{}",
+            later.prompt
+        );
+        let told = run
+            .answers
+            .iter()
+            .find(|answer| answer.arm == "text only")
+            .unwrap();
+        assert!(
+            told.prompt.contains("Assistant: It is red\n"),
+            "{}",
+            told.prompt
+        );
         assert!(!told.prompt.contains("<image>"), "{}", told.prompt);
     }
 
@@ -205,18 +254,27 @@ mod tests {
     fn a_template_that_drops_the_assistant_is_void() {
         let dropping = || {
             Fake::seeing().twisted(|reply, _| {
-                let kept = reply.prompt.lines().filter(|line| !line.starts_with("Assistant"));
+                let kept = reply
+                    .prompt
+                    .lines()
+                    .filter(|line| !line.starts_with("Assistant"));
                 reply.prompt = kept.collect::<Vec<_>>().join("\n");
             })
         };
         let (run, label) = verdict(dropping);
-        assert_eq!((values(&run, Metric::ContextRetained), label.as_str()), (vec![], "void"));
+        assert_eq!(
+            (values(&run, Metric::ContextRetained), label.as_str()),
+            (Vec::new(), "void")
+        );
         assert_eq!(reasons(&run)[0], "I2: turn 2 is not in the rendered prompt");
     }
 
     #[test]
     fn whole_words_tell() {
-        let history = [Message::user("Is it red?"), Message::assistant("A bored, blue cat.")];
+        let history = [
+            Message::user("Is it red?"),
+            Message::assistant("A bored, blue cat."),
+        ];
         let turn = |text: &str| Turn {
             ask: String::new(),
             answer: crate::probes::Accepted(vec![text.to_owned()]),

@@ -23,7 +23,9 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    pub(super) fn new(script: impl FnMut(&Request<'_>, usize) -> Result<String, AskError> + 'static) -> Self {
+    pub(super) fn new(
+        script: impl FnMut(&Request<'_>, usize) -> Result<String, AskError> + 'static,
+    ) -> Self {
         let loaded = Loaded {
             architecture: "fake".to_owned(),
             precision: "f32 (f32 weights)".to_owned(),
@@ -31,7 +33,12 @@ impl Fake {
             parameters: 250,
             stop_ids: vec![0],
         };
-        Self { loaded, calls: 0, script: Box::new(script), twist: Box::new(|_, _| ()) }
+        Self {
+            loaded,
+            calls: 0,
+            script: Box::new(script),
+            twist: Box::new(|_, _| ()),
+        }
     }
 
     /// Changes each reply afterwards.
@@ -43,8 +50,14 @@ impl Fake {
     /// Says what is in the picture, see [`draw`], and remembers what it was told.
     pub(super) fn seeing() -> Self {
         Self::new(|request, _| {
-            let question = request.messages.last().map_or("", |message| message.text.as_str());
-            let told = request.messages.iter().find_map(|m| m.text.strip_prefix("It is "));
+            let question = request
+                .messages
+                .last()
+                .map_or("", |message| message.text.as_str());
+            let told = request
+                .messages
+                .iter()
+                .find_map(|m| m.text.strip_prefix("It is "));
             Ok(match (request.images.first(), question) {
                 (None, "capital of France?") => "Paris".to_owned(),
                 (None, "2 plus 3?") => "5".to_owned(),
@@ -97,7 +110,9 @@ impl Subject for Fake {
 
 fn render(request: &Request<'_>) -> String {
     let images = "<image>".repeat(request.images.len());
-    request.messages.iter().fold(images, |text, message| format!("{text}{:?}: {}\n", message.role, message.text))
+    request.messages.iter().fold(images, |text, message| {
+        format!("{text}{:?}: {}\n", message.role, message.text)
+    })
 }
 
 fn stages(request: &Request<'_>, ids: usize) -> crate::subject::Stages {
@@ -126,17 +141,28 @@ fn draw(word: &str) -> Vec<u8> {
 /// The word in a picture; of a blank one, no word.
 fn shown(picture: &[u8]) -> String {
     let pixels = image::load_from_memory(picture).map(|picture| picture.into_rgb8().into_raw());
-    String::from_utf8_lossy(&pixels.unwrap_or_default()).trim().to_owned()
+    String::from_utf8_lossy(&pixels.unwrap_or_default())
+        .trim()
+        .to_owned()
 }
 
 /// A fused request with a natural end.
 pub(super) fn request<'a>(images: &'a [&'a [u8]], messages: &'a [Message]) -> Request<'a> {
-    Request { images, messages, max_new_tokens: 100, stop: Stop::AtStopId, pass: Pass::Fused }
+    Request {
+        images,
+        messages,
+        max_new_tokens: 100,
+        stop: Stop::AtStopId,
+        pass: Pass::Fused,
+    }
 }
 
 /// Twelve pictures with a question and a scene each, and twenty text items.
 pub(super) fn set() -> ProbeSet {
-    let words = ["red", "blue", "green", "pink", "black", "white", "gray", "brown", "gold", "tan", "cyan", "lime"];
+    let words = [
+        "red", "blue", "green", "pink", "black", "white", "gray", "brown", "gold", "tan", "cyan",
+        "lime",
+    ];
     let one = |text: &str| Accepted(vec![text.to_owned()]);
     let vision = words.map(|word| VisionItem {
         id: format!("v-{word}"),
@@ -144,16 +170,26 @@ pub(super) fn set() -> ProbeSet {
         prompt: "what?".to_owned(),
         answer: one(word),
     });
-    let turn = |ask: &str, answer: Accepted| Turn { ask: ask.to_owned(), answer };
+    let turn = |ask: &str, answer: Accepted| Turn {
+        ask: ask.to_owned(),
+        answer,
+    };
     let context = words.map(|word| Scene {
         id: format!("c-{word}"),
         image: format!("{word}.png"),
         facts: vec![turn("color?", one(word))],
-        fillers: ["so?", "and?", "then?", "why?"].map(|ask| turn(ask, one("well"))).into(),
+        fillers: ["so?", "and?", "then?", "why?"]
+            .map(|ask| turn(ask, one("well")))
+            .into(),
     });
     let text = (0..20).map(|n| TextItem {
         id: format!("t{n}"),
-        prompt: if n % 2 == 0 { "capital of France?" } else { "2 plus 3?" }.to_owned(),
+        prompt: if n % 2 == 0 {
+            "capital of France?"
+        } else {
+            "2 plus 3?"
+        }
+        .to_owned(),
         messages: Vec::new(),
         answer: one(if n % 2 == 0 { "Paris" } else { "5" }),
     });
@@ -194,7 +230,11 @@ pub(super) fn birth() -> Birth {
 }
 
 /// Runs a whole cell in this process: `fresh` makes a new model for every epoch.
-pub(super) fn run_cell(scenario: &dyn Scenario, births: &[Birth], mut fresh: impl FnMut(&Epoch) -> Fake) -> Run {
+pub(super) fn run_cell(
+    scenario: &dyn Scenario,
+    births: &[Birth],
+    mut fresh: impl FnMut(&Epoch) -> Fake,
+) -> Run {
     let (set, mut ledger) = (set(), Ledger::default());
     let mut failed = None;
     for (at, epoch) in scenario.epochs(Profile::Quick).iter().enumerate() {
@@ -214,7 +254,10 @@ pub(super) fn run_cell(scenario: &dyn Scenario, births: &[Birth], mut fresh: imp
             ledger.take(line);
         }
         if let Err(error) = end {
-            failed = Some(Outcome::Failed { stage: store::Stage::Ask, message: error.to_string() });
+            failed = Some(Outcome::Failed {
+                stage: store::Stage::Ask,
+                message: error.to_string(),
+            });
             break;
         }
     }
@@ -245,10 +288,16 @@ fn run_of(scenario: &str, outcome: Outcome, answers: Vec<store::Answer>) -> Run 
 
 /// All values of a metric.
 pub(super) fn values(run: &Run, metric: Metric) -> Vec<f64> {
-    run.sample(metric).iter().flat_map(|sample| sample.values()).collect()
+    run.sample(metric)
+        .iter()
+        .flat_map(|sample| sample.values())
+        .collect()
 }
 
 /// The reasons of the voids.
 pub(super) fn reasons(run: &Run) -> Vec<&str> {
-    run.voids().iter().map(|void| void.reason.as_str()).collect()
+    run.voids()
+        .iter()
+        .map(|void| void.reason.as_str())
+        .collect()
 }

@@ -24,7 +24,9 @@ fn image_positions(request: &Request<'_>, reply: &Reply) -> Option<String> {
     let (positions, prompt) = (reply.image_tokens, reply.input_ids.len());
     match request.images.is_empty() {
         true if positions > 0 => Some(format!("I1: {positions} image positions without a picture")),
-        false if positions == 0 => Some("I1: no image position: the model saw no picture".to_owned()),
+        false if positions == 0 => {
+            Some("I1: no image position: the model saw no picture".to_owned())
+        }
         _ if positions > prompt => Some(format!("I1: {positions} image positions in {prompt} ids")),
         _ => None,
     }
@@ -56,7 +58,9 @@ fn length(request: &Request<'_>, reply: &Reply) -> Option<String> {
     let times = reply.stages.tokens.len();
     match request.stop {
         _ if ids > limit => Some(format!("I5: {ids} ids, the limit was {limit}")),
-        Stop::AtLimit if ids < limit => Some(format!("I5: {ids} ids, exactly {limit} were asked for")),
+        Stop::AtLimit if ids < limit => {
+            Some(format!("I5: {ids} ids, exactly {limit} were asked for"))
+        }
         _ if times != ids => Some(format!("I6: {ids} ids with {times} times")),
         _ => None,
     }
@@ -77,11 +81,15 @@ pub fn hollow(request: &Request<'_>, reply: &Reply) -> Option<String> {
 #[must_use]
 pub fn impossible_times(request: &Request<'_>, stages: &Stages, wall: Duration) -> Option<String> {
     let phased = request.pass == Pass::Phased;
-    if phased && (stages.prefill.is_none() || stages.vision.is_none() != request.images.is_empty()) {
+    if phased && (stages.prefill.is_none() || stages.vision.is_none() != request.images.is_empty())
+    {
         return Some("clock: a phased request without its phases".to_owned());
     }
     let phases = [Some(stages.image_prep), stages.vision, stages.prefill];
-    let marks = phases.into_iter().flatten().chain(stages.tokens.iter().copied());
+    let marks = phases
+        .into_iter()
+        .flatten()
+        .chain(stages.tokens.iter().copied());
     let marks: Vec<_> = marks.chain([stages.total]).collect();
     if !marks.is_sorted() {
         return Some("clock: stages out of order".to_owned());
@@ -124,12 +132,20 @@ mod tests {
     use crate::subject::{Message, Subject};
 
     fn check(change: impl Fn(&mut Reply), expected: Option<&str>) {
-        let messages = [Message::user("first"), Message::assistant("so"), Message::user("last")];
+        let messages = [
+            Message::user("first"),
+            Message::assistant("so"),
+            Message::user("last"),
+        ];
         let request = request(&[b"png"], &messages);
         let mut reply = Fake::seeing().ask(&request).unwrap();
         change(&mut reply);
         let found = broken(&request, &reply);
-        assert_eq!(found.as_deref().map(|reason| &reason[..2]), expected, "{found:?}");
+        assert_eq!(
+            found.as_deref().map(|reason| &reason[..2]),
+            expected,
+            "{found:?}"
+        );
     }
 
     #[test]
@@ -137,10 +153,19 @@ mod tests {
         check(|_| (), None);
         check(|reply| reply.image_tokens = 0, Some("I1"));
         check(|reply| reply.image_tokens = 1_000_000, Some("I1"));
-        check(|reply| reply.prompt = reply.prompt.replace("so", ""), Some("I2"));
-        check(|reply| reply.prompt = reply.prompt.replace("<image>", ""), Some("I2"));
+        check(
+            |reply| reply.prompt = reply.prompt.replace("so", ""),
+            Some("I2"),
+        );
+        check(
+            |reply| reply.prompt = reply.prompt.replace("<image>", ""),
+            Some("I2"),
+        );
         check(|reply| reply.prompt.push_str("<image>"), Some("I2"));
-        check(|reply| reply.prompt = "<image>last so first".to_owned(), Some("I2"));
+        check(
+            |reply| reply.prompt = "<image>last so first".to_owned(),
+            Some("I2"),
+        );
         check(|reply| reply.output_ids = vec![1; 1000], Some("I5"));
         check(|reply| reply.stages.tokens.clear(), Some("I6"));
     }
@@ -150,12 +175,18 @@ mod tests {
         let messages = [Message::user("capital of France?")];
         let mut reply = Fake::seeing().ask(&request(&[], &messages)).unwrap();
         reply.image_tokens = 64;
-        assert!(broken(&request(&[], &messages), &reply).unwrap().starts_with("I1"));
+        assert!(
+            broken(&request(&[], &messages), &reply)
+                .unwrap()
+                .starts_with("I1")
+        );
     }
 
     #[test]
     fn values_that_cannot_be_are_refused() {
-        let check = |metric, value, good| assert_eq!(plausible(metric, value).is_ok(), good, "{metric} {value}");
+        let check = |metric, value, good| {
+            assert_eq!(plausible(metric, value).is_ok(), good, "{metric} {value}")
+        };
         check(Metric::Inference, 0.1, true);
         check(Metric::Inference, 0.0, false);
         check(Metric::Inference, -0.1, false);
@@ -170,7 +201,11 @@ mod tests {
 
     #[test]
     fn rates_above_any_memory_are_refused() {
-        assert!(above_roof(13_022.0, 2_300_000_000).unwrap().starts_with("I9"));
+        assert!(
+            above_roof(13_022.0, 2_300_000_000)
+                .unwrap()
+                .starts_with("I9")
+        );
         assert_eq!(above_roof(17.2, 2_300_000_000), None);
     }
 
@@ -179,7 +214,11 @@ mod tests {
         let ms = Duration::from_millis;
         let messages = [Message::user("hello")];
         let request = request(&[], &messages);
-        let stages = |first, total| Stages { tokens: vec![ms(first), ms(20)], total: ms(total), ..Stages::default() };
+        let stages = |first, total| Stages {
+            tokens: vec![ms(first), ms(20)],
+            total: ms(total),
+            ..Stages::default()
+        };
         assert_eq!(impossible_times(&request, &stages(10, 30), ms(31)), None);
         assert!(impossible_times(&request, &stages(25, 30), ms(31)).is_some());
         assert!(impossible_times(&request, &stages(10, 30), ms(29)).is_some());

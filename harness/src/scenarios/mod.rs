@@ -156,7 +156,10 @@ mod tests {
         let Err(text) = find("warm") else {
             panic!("a part of a name must not do")
         };
-        assert!(text.starts_with("unknown scenario \"warm\": known: cold-load, "), "{text}");
+        assert!(
+            text.starts_with("unknown scenario \"warm\": known: cold-load, "),
+            "{text}"
+        );
     }
 
     #[test]

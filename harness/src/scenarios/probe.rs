@@ -84,8 +84,18 @@ pub struct Question<'a> {
 impl<'a> Question<'a> {
     /// A greedy question with a natural end and no barriers.
     #[must_use]
-    pub const fn new(picture: Option<&'a [u8]>, messages: &'a [subject::Message], most: usize) -> Self {
-        Self { picture, messages, most, stop: Stop::AtStopId, pass: Pass::Fused }
+    pub const fn new(
+        picture: Option<&'a [u8]>,
+        messages: &'a [subject::Message],
+        most: usize,
+    ) -> Self {
+        Self {
+            picture,
+            messages,
+            most,
+            stop: Stop::AtStopId,
+            pass: Pass::Fused,
+        }
     }
 }
 
@@ -119,7 +129,11 @@ impl Probe<'_> {
     ///
     /// # Errors
     /// What the model raised.
-    pub fn ask(&mut self, subject: &mut dyn Subject, question: &Question<'_>) -> Result<Asked, AskError> {
+    pub fn ask(
+        &mut self,
+        subject: &mut dyn Subject,
+        question: &Question<'_>,
+    ) -> Result<Asked, AskError> {
         let images: Vec<&[u8]> = question.picture.into_iter().collect();
         let request = Request {
             images: &images,
@@ -132,16 +146,27 @@ impl Probe<'_> {
         let clock = Clock::start();
         let reply = subject.ask(&request)?;
         let (wall, slept) = (clock.elapsed(), clock.slept());
-        let read = self.gauge.disk_read().zip(before).map(|(after, before)| after.saturating_sub(before));
+        let read = self
+            .gauge
+            .disk_read()
+            .zip(before)
+            .map(|(after, before)| after.saturating_sub(before));
         let broken = invariants::broken(&request, &reply);
         let untimed = broken.clone().or_else(|| match read {
             _ if slept => Some("the machine slept".to_owned()),
-            Some(bytes) if bytes > PAGE_INS => Some(format!("{bytes} bytes read from storage in a warm request")),
+            Some(bytes) if bytes > PAGE_INS => {
+                Some(format!("{bytes} bytes read from storage in a warm request"))
+            }
             _ => None,
         });
-        let untimed = untimed.or_else(|| invariants::impossible_times(&request, &reply.stages, wall));
+        let untimed =
+            untimed.or_else(|| invariants::impossible_times(&request, &reply.stages, wall));
         let untimed = untimed.or_else(|| invariants::hollow(&request, &reply));
-        Ok(Asked { reply, broken, untimed })
+        Ok(Asked {
+            reply,
+            broken,
+            untimed,
+        })
     }
 
     /// One value; void where it cannot be.
@@ -163,7 +188,11 @@ impl Probe<'_> {
     /// One refused value.
     pub fn void(&mut self, metric: Metric, reason: &str) {
         let (metric, reason) = (Some(metric), one_line(reason));
-        (self.out)(Message::Void(Void { metric, count: 1, reason }));
+        (self.out)(Message::Void(Void {
+            metric,
+            count: 1,
+            reason,
+        }));
     }
 
     /// Keeps an answer to be read and re-scored.
@@ -182,7 +211,10 @@ impl Probe<'_> {
     /// So many trials of so many are done.
     pub fn progress(&mut self, done: usize, of: usize) {
         let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
-        (self.out)(Message::Trial { done: count(done), of: count(of) });
+        (self.out)(Message::Trial {
+            done: count(done),
+            of: count(of),
+        });
     }
 
     /// Hands a reference to the next epochs of the cell.

@@ -60,7 +60,9 @@ impl Scenario for StateDrift {
     }
 
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {
-        let fresh = ["fresh a", "fresh b"].into_iter().flat_map(|arm| [arm; FRESH]);
+        let fresh = ["fresh a", "fresh b"]
+            .into_iter()
+            .flat_map(|arm| [arm; FRESH]);
         let fresh = fresh.map(|arm| Epoch::new(arm, 1));
         let long = [
             Epoch::new("same", profile.pick([12, 50, 100])),
@@ -73,18 +75,34 @@ impl Scenario for StateDrift {
         let arm = probe.epoch.arm.as_str();
         match arm.strip_prefix("fresh ") {
             Some(input) => fresh(subject, probe, input),
-            None => long_lived(subject, probe, if arm == "same" { &["a"] } else { &["a", "b"] }),
+            None => long_lived(
+                subject,
+                probe,
+                if arm == "same" { &["a"] } else { &["a", "b"] },
+            ),
         }
     }
 }
 
 /// Asks input `a` or `b`, which differ in the picture alone.
-fn ask(subject: &mut dyn Subject, probe: &mut Probe<'_>, input: &str, pass: Pass) -> Result<Asked, AskError> {
+fn ask(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    input: &str,
+    pass: Pass,
+) -> Result<Asked, AskError> {
     let set = probe.set;
     let (_, picture) = set.rotated(usize::from(input == "b"));
     let messages = [Message::user(&set.describe)];
     let question = Question::new(Some(picture), &messages, MOST);
-    probe.ask(subject, &Question { stop: Stop::AtLimit, pass, ..question })
+    probe.ask(
+        subject,
+        &Question {
+            stop: Stop::AtLimit,
+            pass,
+            ..question
+        },
+    )
 }
 
 /// The first request of a fresh process. Phased, because only that pass reads the margins.
@@ -94,18 +112,37 @@ fn fresh(subject: &mut dyn Subject, probe: &mut Probe<'_>, input: &str) -> Resul
         probe.void(Metric::FreshExactMatch, reason);
         return Ok(());
     }
-    probe.answer(Place { item: input, arm: "fresh" }, &asked.reply, None);
-    match probe.references.iter().find(|reference| reference.input == input) {
+    probe.answer(
+        Place {
+            item: input,
+            arm: "fresh",
+        },
+        &asked.reply,
+        None,
+    );
+    match probe
+        .references
+        .iter()
+        .find(|reference| reference.input == input)
+    {
         Some(first) => {
             let change = Change::between(first, &asked.reply);
-            probe.value(Metric::FreshExactMatch, f64::from(u8::from(change.at.is_none())));
+            probe.value(
+                Metric::FreshExactMatch,
+                f64::from(u8::from(change.at.is_none())),
+            );
             probe.value(Metric::FreshLogitDelta, change.logits);
         }
         None => {
             let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
             let (logits, margins) = (bits(&asked.reply.first_logits), bits(&asked.reply.margins));
             let ids = asked.reply.output_ids.clone();
-            probe.reference(Reference { input: input.to_owned(), ids, logits, margins });
+            probe.reference(Reference {
+                input: input.to_owned(),
+                ids,
+                logits,
+                margins,
+            });
         }
     }
     probe.progress(1, 1);
@@ -113,21 +150,35 @@ fn fresh(subject: &mut dyn Subject, probe: &mut Probe<'_>, input: &str) -> Resul
 }
 
 /// Many requests in one process, the inputs in turn.
-fn long_lived(subject: &mut dyn Subject, probe: &mut Probe<'_>, inputs: &[&str]) -> Result<(), AskError> {
+fn long_lived(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    inputs: &[&str],
+) -> Result<(), AskError> {
     let calls = probe.epoch.trials as usize;
     let clock = crate::measure::Clock::start();
     for (call, input) in (1..=calls).zip(inputs.iter().cycle()) {
         if call > FEWEST && clock.elapsed() > ENOUGH {
             break;
         }
-        let Some(first) = probe.references.iter().find(|reference| reference.input == *input) else {
-            probe.void(Metric::ExactMatch, "no fresh process's answer to compare with");
+        let Some(first) = probe
+            .references
+            .iter()
+            .find(|reference| reference.input == *input)
+        else {
+            probe.void(
+                Metric::ExactMatch,
+                "no fresh process's answer to compare with",
+            );
             return Ok(());
         };
         match ask(subject, probe, input, Pass::Fused) {
             Ok(asked) => compare(probe, first, &asked, call),
             Err(error) if call > 1 => {
-                probe.void(Metric::ExactMatch, &format!("call {call}: {error} (inputs {})", inputs.join(", ")));
+                probe.void(
+                    Metric::ExactMatch,
+                    &format!("call {call}: {error} (inputs {})", inputs.join(", ")),
+                );
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -143,14 +194,28 @@ fn compare(probe: &mut Probe<'_>, first: &Reference, asked: &Asked, call: usize)
     let fault = asked.broken.as_deref();
     let same = f64::from(u8::from(change.at.is_none()));
     probe.value_unless(fault, Metric::ExactMatch, same);
-    probe.value_unless(fault, Metric::DivergedAt, change.at.map_or(-1.0, |at| at as f64));
+    probe.value_unless(
+        fault,
+        Metric::DivergedAt,
+        change.at.map_or(-1.0, |at| at as f64),
+    );
     probe.value_unless(fault, Metric::LogitDelta, change.logits);
     if let (None, Some(at)) = (fault, change.at) {
         // One margin a diverged call, in order: the verdict matches them up.
-        let margin = first.margins.get(at).map_or(f64::NAN, |&bits| f64::from(f32::from_bits(bits)));
+        let margin = first
+            .margins
+            .get(at)
+            .map_or(f64::NAN, |&bits| f64::from(f32::from_bits(bits)));
         probe.value(Metric::MarginAtDivergence, margin);
         let arm = format!("call {call}");
-        probe.answer(Place { item: &first.input, arm: &arm }, &asked.reply, None);
+        probe.answer(
+            Place {
+                item: &first.input,
+                arm: &arm,
+            },
+            &asked.reply,
+            None,
+        );
     }
     let total = asked.reply.stages.total.as_secs_f64();
     probe.value_unless(asked.untimed.as_deref(), Metric::Inference, total);
@@ -172,12 +237,25 @@ impl Change {
         let pairs = first.ids.iter().zip(&reply.output_ids);
         let shorter = first.ids.len().min(reply.output_ids.len());
         let uneven = first.ids.len() != reply.output_ids.len();
-        let at = pairs.into_iter().position(|(a, b)| a != b).or(uneven.then_some(shorter));
+        let at = pairs
+            .into_iter()
+            .position(|(a, b)| a != b)
+            .or(uneven.then_some(shorter));
         let known = first.logits.iter().map(|&bits| f32::from_bits(bits));
-        let deltas = known.zip(&reply.first_logits).map(|(a, b)| f64::from((a - b).abs()));
+        let deltas = known
+            .zip(&reply.first_logits)
+            .map(|(a, b)| f64::from((a - b).abs()));
         let comparable = first.logits.len() == reply.first_logits.len();
-        let worst = |worst: f64, delta: f64| if delta.is_nan() { delta } else { worst.max(delta) };
-        let logits = if comparable { deltas.fold(0.0, worst) } else { f64::NAN };
+        // `f64::max` forgets what is not a number; a broken logit must not pass for none.
+        let worst = |worst: f64, delta: f64| match worst.is_nan() || delta.is_nan() {
+            true => f64::NAN,
+            false => worst.max(delta),
+        };
+        let logits = if comparable {
+            deltas.fold(0.0, worst)
+        } else {
+            f64::NAN
+        };
         Self { at, logits }
     }
 }
@@ -209,10 +287,17 @@ mod tests {
     #[test]
     fn the_call_that_drifts_is_named() {
         let (run, label) = verdict(|_| {
-            Fake::seeing().twisted(|reply, call| if call >= 5 { reply.output_ids[3] = 99 })
+            Fake::seeing().twisted(|reply, call| {
+                if call >= 5 {
+                    reply.output_ids[3] = 99
+                }
+            })
         });
         assert_eq!(label, "STATE-DRIFT@5");
-        assert_eq!(values(&run, Metric::DivergedAt)[..6], [-1.0, -1.0, -1.0, -1.0, 3.0, 3.0]);
+        assert_eq!(
+            values(&run, Metric::DivergedAt)[..6],
+            [-1.0, -1.0, -1.0, -1.0, 3.0, 3.0]
+        );
         assert_eq!(values(&run, Metric::MarginAtDivergence), [1.0; 16]);
     }
 
@@ -231,7 +316,11 @@ mod tests {
         });
         assert_eq!(label, "ERROR@2");
         assert_eq!(values(&run, Metric::ExactMatch).len(), 13);
-        assert!(reasons(&run)[0].starts_with("call 2: input operand"), "{:?}", reasons(&run));
+        assert!(
+            reasons(&run)[0].starts_with("call 2: input operand"),
+            "{:?}",
+            reasons(&run)
+        );
     }
 
     #[test]
@@ -277,10 +366,20 @@ mod tests {
             logits: logits.iter().map(|value| value.to_bits()).collect(),
             margins: Vec::new(),
         };
-        let (run, _) = verdict(|_| Fake::seeing().twisted(|reply, call| reply.first_logits[0] = if call > 1 { f32::NAN } else { 0.5 }));
-        assert!(reasons(&run).contains(&"not a finite number"), "{:?}", reasons(&run));
+        let (run, _) = verdict(|_| {
+            Fake::seeing().twisted(|reply, call| {
+                reply.first_logits[0] = if call > 1 { f32::NAN } else { 0.5 }
+            })
+        });
+        assert!(
+            reasons(&run).contains(&"not a finite number"),
+            "{:?}",
+            reasons(&run)
+        );
         let messages = [Message::user("describe")];
-        let reply = Fake::seeing().ask(&crate::scenarios::fake::request(&[], &messages)).unwrap();
+        let reply = Fake::seeing()
+            .ask(&crate::scenarios::fake::request(&[], &messages))
+            .unwrap();
         assert!(Change::between(&reference(&[0.0]), &reply).logits.is_nan());
     }
 }

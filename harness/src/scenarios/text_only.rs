@@ -53,8 +53,19 @@ impl Scenario for TextOnly {
             }
             // A right answer is one, whatever its form: "..." may be asked for.
             let degenerate = !right && is_degenerate(text);
-            probe.value_unless(fault, Metric::TextDegenerate, f64::from(u8::from(degenerate)));
-            probe.answer(Place { item: &item.id, arm: "text" }, &asked.reply, judged);
+            probe.value_unless(
+                fault,
+                Metric::TextDegenerate,
+                f64::from(u8::from(degenerate)),
+            );
+            probe.answer(
+                Place {
+                    item: &item.id,
+                    arm: "text",
+                },
+                &asked.reply,
+                judged,
+            );
             probe.progress(at + 1, set.text.len());
         }
         Ok(())
@@ -76,13 +87,19 @@ mod tests {
     #[test]
     fn right_answers_are_support() {
         let (run, label) = verdict(Fake::seeing);
-        assert_eq!((label.as_str(), values(&run, Metric::TextRight)), ("SUPPORTED", vec![1.0; 20]));
+        assert_eq!(
+            (label.as_str(), values(&run, Metric::TextRight)),
+            ("SUPPORTED", vec![1.0; 20])
+        );
     }
 
     #[test]
     fn empty_answers_are_degenerate() {
         assert_eq!(verdict(|| Fake::constant("")).1, "DEGENERATE");
-        assert_eq!(verdict(|| Fake::constant("so it so it so it so it")).1, "DEGENERATE");
+        assert_eq!(
+            verdict(|| Fake::constant("so it so it so it so it")).1,
+            "DEGENERATE"
+        );
     }
 
     #[test]
@@ -92,7 +109,10 @@ mod tests {
 
     #[test]
     fn a_call_that_raises_is_an_error_not_a_lack() {
-        assert_eq!(verdict(|| Fake::new(|_, _| Err("missing argument".into()))).1, "API-ERROR");
+        assert_eq!(
+            verdict(|| Fake::new(|_, _| Err("missing argument".into()))).1,
+            "API-ERROR"
+        );
     }
 
     #[test]

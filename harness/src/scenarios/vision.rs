@@ -46,7 +46,12 @@ impl Scenario for Vision {
     }
 
     fn metrics(&self) -> &'static [Metric] {
-        &[Metric::VisionRight, Metric::VisionBlank, Metric::VisionShuffled, Metric::VisionDistinct]
+        &[
+            Metric::VisionRight,
+            Metric::VisionBlank,
+            Metric::VisionShuffled,
+            Metric::VisionDistinct,
+        ]
     }
 
     fn needs(&self) -> Needs {
@@ -61,7 +66,8 @@ impl Scenario for Vision {
         let set = probe.set;
         for (at, item) in set.vision.iter().enumerate() {
             let picture = set.picture(&item.image);
-            let blank = blank_like(picture).map_err(|error| format!("{}: {error:#}", item.image))?;
+            let blank =
+                blank_like(picture).map_err(|error| format!("{}: {error:#}", item.image))?;
             let other = set.picture(shuffled(&set.vision, at));
             ask_arms(subject, probe, item, [picture, &blank, other])?;
             probe.progress(at + 1, set.vision.len() + 1);
@@ -75,7 +81,12 @@ impl Scenario for Vision {
 /// The next item's picture that is another one and, where there is such, has another answer.
 fn shuffled(items: &[VisionItem], at: usize) -> &str {
     let item = &items[at];
-    let others = || items[at + 1..].iter().chain(&items[..at]).filter(|other| other.image != item.image);
+    let others = || {
+        items[at + 1..]
+            .iter()
+            .chain(&items[..at])
+            .filter(|other| other.image != item.image)
+    };
     let differs = |other: &&VisionItem| other.prompt == item.prompt && other.answer != item.answer;
     let found = others().find(differs).or_else(|| others().next());
     found.map_or(&item.image, |other| &other.image)
@@ -95,7 +106,14 @@ fn ask_arms(
         let asked = probe.ask(subject, &Question::new(Some(picture), &messages, MOST))?;
         let right = is_right(&asked.reply.text, &item.answer.0);
         let judged = item.answer.shown().map(|expected| (expected, right));
-        probe.answer(Place { item: &item.id, arm }, &asked.reply, judged);
+        probe.answer(
+            Place {
+                item: &item.id,
+                arm,
+            },
+            &asked.reply,
+            judged,
+        );
         broken = broken.or(asked.broken);
         values.push((metric, f64::from(u8::from(right))));
     }
@@ -113,8 +131,19 @@ fn distinct(subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskE
     let mut broken = None;
     for (name, picture) in &set.pictures {
         let question = Question::new(Some(picture), &messages, MOST_DESCRIBED);
-        let Asked { reply, broken: fault, .. } = probe.ask(subject, &question)?;
-        probe.answer(Place { item: name, arm: "describe" }, &reply, None);
+        let Asked {
+            reply,
+            broken: fault,
+            ..
+        } = probe.ask(subject, &question)?;
+        probe.answer(
+            Place {
+                item: name,
+                arm: "describe",
+            },
+            &reply,
+            None,
+        );
         seen.insert(normalise(&reply.text));
         broken = broken.or(fault);
     }
@@ -144,7 +173,11 @@ mod tests {
         assert_eq!(values(&run, Metric::VisionShuffled), [0.0; 12]);
         assert_eq!(values(&run, Metric::VisionDistinct), [1.0]);
         assert_eq!(run.answers.len(), 3 * 12 + 12);
-        assert!(run.answers.iter().all(|answer| answer.prompt.contains("<image>")));
+        assert!(
+            run.answers
+                .iter()
+                .all(|answer| answer.prompt.contains("<image>"))
+        );
     }
 
     #[test]
@@ -157,7 +190,10 @@ mod tests {
     #[test]
     fn an_empty_answer_is_wrong_not_right() {
         let (run, label) = verdict(|| Fake::constant(""));
-        assert_eq!((label.as_str(), values(&run, Metric::VisionRight)), ("BLIND", vec![0.0; 12]));
+        assert_eq!(
+            (label.as_str(), values(&run, Metric::VisionRight)),
+            ("BLIND", vec![0.0; 12])
+        );
     }
 
     #[test]
@@ -169,7 +205,9 @@ mod tests {
 
     #[test]
     fn a_prompt_without_the_picture_is_void() {
-        let dropped = || Fake::seeing().twisted(|reply, _| reply.prompt = reply.prompt.replace("<image>", ""));
+        let dropped = || {
+            Fake::seeing().twisted(|reply, _| reply.prompt = reply.prompt.replace("<image>", ""))
+        };
         let (run, label) = verdict(dropped);
         assert_eq!((run.samples(), label.as_str()), (&[][..], "void"));
         assert!(reasons(&run)[0].starts_with("I2"), "{:?}", reasons(&run));

@@ -32,8 +32,13 @@ const ENOUGH: Duration = Duration::from_secs(60);
 /// Trials that are always made.
 const FEWEST: usize = 2;
 
-const FUSED: [Metric; 5] =
-    [Metric::Inference, Metric::Ttft, Metric::PromptTokens, Metric::ImageTokens, Metric::OutputTokens];
+const FUSED: [Metric; 5] = [
+    Metric::Inference,
+    Metric::Ttft,
+    Metric::PromptTokens,
+    Metric::ImageTokens,
+    Metric::OutputTokens,
+];
 
 /// Warm requests.
 ///
@@ -83,7 +88,11 @@ impl Scenario for WarmInference {
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
         let (set, trials) = (probe.set, probe.epoch.trials as usize);
         let messages = [Message::user(&set.describe)];
-        warm_up(subject, probe, &Question::new(Some(set.rotated(0).1), &messages, MOST))?;
+        warm_up(
+            subject,
+            probe,
+            &Question::new(Some(set.rotated(0).1), &messages, MOST),
+        )?;
         let clock = Clock::start();
         let mut totals = (Vec::new(), Vec::new());
         for trial in 0..trials {
@@ -94,7 +103,14 @@ impl Scenario for WarmInference {
             let question = Question::new(Some(picture), &messages, MOST);
             let asked = fused(subject, probe, &question)?;
             if trial == 0 {
-                probe.answer(Place { item: name, arm: "describe" }, &asked.reply, None);
+                probe.answer(
+                    Place {
+                        item: name,
+                        arm: "describe",
+                    },
+                    &asked.reply,
+                    None,
+                );
             }
             decode(subject, probe, &question)?;
             let barred = phased(subject, probe, &question)?;
@@ -112,10 +128,19 @@ impl Scenario for WarmInference {
 }
 
 /// Asks until two successive totals are alike: kernels, caches and clocks settle first.
-fn warm_up(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question<'_>) -> Result<(), AskError> {
+fn warm_up(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    question: &Question<'_>,
+) -> Result<(), AskError> {
     let mut last = None;
     for request in 1..=WARM_UP.1 {
-        let total = probe.ask(subject, question)?.reply.stages.total.as_secs_f64();
+        let total = probe
+            .ask(subject, question)?
+            .reply
+            .stages
+            .total
+            .as_secs_f64();
         let settled = last.is_some_and(|last: f64| (total - last).abs() <= SETTLED * last);
         if request >= WARM_UP.0 && settled {
             break;
@@ -126,21 +151,45 @@ fn warm_up(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question
 }
 
 /// As a user would ask.
-fn fused(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question<'_>) -> Result<Asked, AskError> {
+fn fused(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    question: &Question<'_>,
+) -> Result<Asked, AskError> {
     let asked = probe.ask(subject, question)?;
     let (reply, fault) = (&asked.reply, asked.untimed.as_deref());
-    let first = reply.stages.tokens.first().map_or(f64::NAN, Duration::as_secs_f64);
+    let first = reply
+        .stages
+        .tokens
+        .first()
+        .map_or(f64::NAN, Duration::as_secs_f64);
     let total = reply.stages.total.as_secs_f64();
-    let counts = [reply.input_ids.len(), reply.image_tokens, reply.output_ids.len()].map(|n| n as f64);
-    for (metric, value) in FUSED.into_iter().zip([total, first, counts[0], counts[1], counts[2]]) {
+    let counts = [
+        reply.input_ids.len(),
+        reply.image_tokens,
+        reply.output_ids.len(),
+    ]
+    .map(|n| n as f64);
+    for (metric, value) in FUSED
+        .into_iter()
+        .zip([total, first, counts[0], counts[1], counts[2]])
+    {
         probe.value_unless(fault, metric, value);
     }
     Ok(asked)
 }
 
 /// A fixed number of ids.
-fn decode(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question<'_>) -> Result<(), AskError> {
-    let fixed = Question { most: FIXED, stop: Stop::AtLimit, ..*question };
+fn decode(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    question: &Question<'_>,
+) -> Result<(), AskError> {
+    let fixed = Question {
+        most: FIXED,
+        stop: Stop::AtLimit,
+        ..*question
+    };
     let asked = probe.ask(subject, &fixed)?;
     let tokens = &asked.reply.stages.tokens;
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
@@ -160,8 +209,18 @@ fn decode(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question<
 }
 
 /// With a barrier after each phase.
-fn phased(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question<'_>) -> Result<Asked, AskError> {
-    let asked = probe.ask(subject, &Question { pass: Pass::Phased, ..*question })?;
+fn phased(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    question: &Question<'_>,
+) -> Result<Asked, AskError> {
+    let asked = probe.ask(
+        subject,
+        &Question {
+            pass: Pass::Phased,
+            ..*question
+        },
+    )?;
     let positions = asked.reply.input_ids.len() as f64;
     for (metric, value) in phases(&asked.reply.stages, positions) {
         probe.value_unless(asked.untimed.as_deref(), metric, value);
@@ -173,7 +232,10 @@ fn phased(subject: &mut dyn Subject, probe: &mut Probe<'_>, question: &Question<
 fn phases(stages: &Stages, positions: f64) -> [(Metric, f64); 4] {
     let seconds = |mark: Option<Duration>| mark.map_or(f64::NAN, |mark| mark.as_secs_f64());
     let (image, vision) = (stages.image_prep.as_secs_f64(), seconds(stages.vision));
-    let (prefill, last) = (seconds(stages.prefill), seconds(stages.tokens.last().copied()));
+    let (prefill, last) = (
+        seconds(stages.prefill),
+        seconds(stages.tokens.last().copied()),
+    );
     let total = stages.total.as_secs_f64();
     let sum = image + (vision - image) + (prefill - vision) + (last - prefill);
     [
@@ -194,7 +256,11 @@ mod tests {
         let run = run_cell(&WarmInference, &[], |_| Fake::seeing());
         assert_eq!(reasons(&run), Vec::<&str>::new());
         for &metric in WarmInference.metrics() {
-            assert_eq!(run.sample(metric).map(|s| s.epochs.len()), Some(2), "{metric}");
+            assert_eq!(
+                run.sample(metric).map(|s| s.epochs.len()),
+                Some(2),
+                "{metric}"
+            );
         }
         assert_eq!(values(&run, Metric::Inference).len(), 10);
         assert_eq!(values(&run, Metric::InterToken).len(), 10 * (FIXED - 1));
@@ -208,26 +274,47 @@ mod tests {
     #[test]
     fn an_empty_answer_has_no_time() {
         let run = run_cell(&WarmInference, &[], |_| Fake::constant(""));
-        assert_eq!(values(&run, Metric::Inference), []);
-        assert!(reasons(&run).contains(&"I3: 1 ids of output"), "{:?}", reasons(&run));
+        assert_eq!(values(&run, Metric::Inference), [0.0; 0]);
+        assert!(
+            reasons(&run).contains(&"I3: 1 ids of output"),
+            "{:?}",
+            reasons(&run)
+        );
     }
 
     #[test]
     fn an_echo_has_no_time() {
-        let echo = |request: &crate::subject::Request<'_>, _| Ok(format!("{:?}: {}", request.messages[0].role, "describe, describe, describe"));
-        let run = run_cell(&WarmInference, &[], move |_| Fake::new(echo).twisted(|reply, _| {
-            let said = reply.text.clone();
-            reply.prompt.push_str(&said);
-        }));
-        assert_eq!(values(&run, Metric::Inference), []);
-        assert!(reasons(&run).contains(&"I3: the answer repeats the prompt"), "{:?}", reasons(&run));
+        let echo = |request: &crate::subject::Request<'_>, _| {
+            Ok(format!(
+                "{:?}: {}",
+                request.messages[0].role, "describe, describe, describe"
+            ))
+        };
+        let run = run_cell(&WarmInference, &[], move |_| {
+            Fake::new(echo).twisted(|reply, _| {
+                let said = reply.text.clone();
+                reply.prompt.push_str(&said);
+            })
+        });
+        assert_eq!(values(&run, Metric::Inference), [0.0; 0]);
+        assert!(
+            reasons(&run).contains(&"I3: the answer repeats the prompt"),
+            "{:?}",
+            reasons(&run)
+        );
     }
 
     #[test]
     fn a_model_that_got_no_picture_has_no_figures() {
-        let run = run_cell(&WarmInference, &[], |_| Fake::seeing().twisted(|reply, _| reply.image_tokens = 0));
+        let run = run_cell(&WarmInference, &[], |_| {
+            Fake::seeing().twisted(|reply, _| reply.image_tokens = 0)
+        });
         assert_eq!(run.samples(), []);
-        assert!(reasons(&run).iter().all(|reason| reason.starts_with("I1")), "{:?}", reasons(&run));
+        assert!(
+            reasons(&run).iter().all(|reason| reason.starts_with("I1")),
+            "{:?}",
+            reasons(&run)
+        );
     }
 
     #[test]
@@ -238,8 +325,8 @@ mod tests {
                 reply.stages.tokens.fill(first);
             })
         });
-        assert_eq!(values(&run, Metric::Decode), []);
-        assert_eq!(values(&run, Metric::InterToken), []);
+        assert_eq!(values(&run, Metric::Decode), [0.0; 0]);
+        assert_eq!(values(&run, Metric::InterToken), [0.0; 0]);
         assert_eq!(values(&run, Metric::Inference).len(), 10);
     }
 }

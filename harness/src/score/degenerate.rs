@@ -28,7 +28,11 @@ fn repeats_words(text: &str) -> bool {
 fn repeats_character(text: &str) -> bool {
     let mut run = (None, 0);
     text.chars().any(|c| {
-        run = if run.0 == Some(c) { (run.0, run.1 + 1) } else { (Some(c), 1) };
+        run = if run.0 == Some(c) {
+            (run.0, run.1 + 1)
+        } else {
+            (Some(c), 1)
+        };
         run.1 >= 32 && !c.is_whitespace()
     })
 }
@@ -61,7 +65,10 @@ mod tests {
     fn earnest_answers() {
         check("Red", false);
         check("No, no, no, no.", false);
-        check("A red circle left of a blue square, a green star on top.", false);
+        check(
+            "A red circle left of a blue square, a green star on top.",
+            false,
+        );
         check("5", false);
     }
 }

@@ -41,9 +41,15 @@ mod tests {
     #[test]
     fn an_answer_that_repeats_the_prompt() {
         let prompt = "User: Describe what you see in this image in detail. Assistant:";
-        assert!(is_echo(prompt, "Describe what you see in this image in detail."));
+        assert!(is_echo(
+            prompt,
+            "Describe what you see in this image in detail."
+        ));
         assert!(is_echo(prompt, "what you see in this image, a dog"));
-        assert!(!is_echo(prompt, "In this image a brown dog sits on a lawn."));
+        assert!(!is_echo(
+            prompt,
+            "In this image a brown dog sits on a lawn."
+        ));
         assert!(!is_echo("Is it red or blue?", "red or blue"));
         assert!(!is_echo(prompt, ""));
     }

@@ -26,7 +26,11 @@ mod tests {
 
     fn check(answer: &str, accepted: &[&str], expected: bool) {
         let accepted: Vec<_> = accepted.iter().map(|&text| text.to_owned()).collect();
-        assert_eq!(is_right(answer, &accepted), expected, "{answer:?} for {accepted:?}");
+        assert_eq!(
+            is_right(answer, &accepted),
+            expected,
+            "{answer:?} for {accepted:?}"
+        );
     }
 
     #[test]

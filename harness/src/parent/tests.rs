@@ -1,0 +1,269 @@
+//! The parent against workers that misbehave: small shell scripts in place of the real one.
+
+use super::*;
+use crate::models::{Backend, Device};
+use crate::scenarios::{Profile, find};
+use crate::source::Model;
+use store::Stage;
+
+const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"parameters":1,"stop_ids":[0]}"#;
+const SAMPLE: &str = r#"{"type":"sample","metric":"text_right","value":1.0}"#;
+const DONE: &str = r#"{"type":"done","footprint":5}"#;
+
+fn planned(scenario: &str) -> Planned {
+    let scenario = find(scenario).unwrap();
+    let model = Model {
+        name: "fake".to_owned(),
+        dir: "/nowhere".into(),
+        weights: "local",
+        revision: "r".to_owned(),
+        weight_files: Vec::new(),
+        weight_bytes: 0,
+    };
+    let epochs = scenario.epochs(Profile::Quick);
+    Planned {
+        scenario,
+        model,
+        backend: Backend::Candle,
+        device: Device::Cpu,
+        epochs,
+    }
+}
+
+fn run_in(scenario: &str, script: &str, timeout: Duration) -> Outcome {
+    let launcher = Launcher {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+    };
+    let job = Job {
+        launcher: &launcher,
+        planned: &planned(scenario),
+        probes: Path::new("/nowhere"),
+        timeout,
+    };
+    measure(&job, &mut |_| ()).1
+}
+
+fn check_failed(script: &str, stage: Stage, part: &str) {
+    match run_in("text-only", script, Duration::from_secs(20)) {
+        Outcome::Failed {
+            stage: found,
+            message,
+        } => {
+            assert_eq!(found, stage, "{message}");
+            assert!(message.contains(part), "{message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+        measured => panic!("{measured:?}"),
+    }
+}
+
+fn lines(lines: &[&str]) -> String {
+    let said = lines
+        .iter()
+        .map(|line| format!("printf '%s\\n' '{line}'\n"));
+    said.collect()
+}
+
+#[test]
+fn a_worker_that_does_its_work_is_measured() {
+    let script = lines(&[r#"{"type":"started"}"#, LOADED, SAMPLE, SAMPLE, DONE]);
+    let Outcome::Measured { samples, voids } =
+        run_in("text-only", &script, Duration::from_secs(20))
+    else {
+        panic!("measured")
+    };
+    assert_eq!(
+        (samples[0].epochs.as_slice(), voids.len()),
+        (&[vec![1.0, 1.0]][..], 0)
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_void_however_well_formed() {
+    let odd = SAMPLE.replace("1.0", "-3.0");
+    let script = lines(&[LOADED, &odd, DONE]);
+    let Outcome::Measured { samples, voids } =
+        run_in("text-only", &script, Duration::from_secs(20))
+    else {
+        panic!("measured")
+    };
+    assert_eq!(
+        (samples.len(), voids[0].reason.as_str()),
+        (0, "-3 cannot be")
+    );
+}
+
+#[test]
+fn a_hanging_worker_is_ended_by_the_time_limit() {
+    let start = Instant::now();
+    // The shell's child keeps stdout open after the shell was killed.
+    let end = run_in(
+        "text-only",
+        &format!("{}sleep 30; true", lines(&[LOADED])),
+        Duration::from_millis(300),
+    );
+    let Outcome::Failed { stage, message } = end else {
+        panic!("failed")
+    };
+    assert_eq!(
+        (stage, start.elapsed() < Duration::from_secs(5)),
+        (Stage::Timeout, true)
+    );
+    assert_eq!(
+        message,
+        "ended by the time limit of 0.3s while answering: raise it with --timeout"
+    );
+}
+
+#[test]
+fn crashes_are_told_by_their_signal() {
+    check_failed(
+        &format!("{}kill -SEGV $$", lines(&[LOADED])),
+        Stage::Crash,
+        "ended by SIGSEGV",
+    );
+    check_failed(
+        &format!("{}kill -KILL $$", lines(&[LOADED])),
+        Stage::Crash,
+        "killed (out of memory?) while answering",
+    );
+    check_failed("kill -KILL $$", Stage::Start, "before it said anything");
+}
+
+#[test]
+fn exits_are_told_with_the_last_words() {
+    let script = format!(
+        "{}echo first >&2; echo 'thread panicked: no' >&2; exit 101",
+        lines(&[r#"{"type":"started"}"#])
+    );
+    check_failed(
+        &script,
+        Stage::Crash,
+        "exit code 101 while loading: thread panicked: no",
+    );
+    check_failed("true", Stage::Start, "ended without a result");
+    check_failed(
+        &format!("{}exit 7", lines(&[LOADED, DONE])),
+        Stage::Crash,
+        "exit code 7 after its last figure",
+    );
+}
+
+#[test]
+fn nonsense_is_no_message() {
+    check_failed(
+        "echo Segmentation fault",
+        Stage::Crash,
+        "no message: \"Segmentation fault\"",
+    );
+    check_failed(
+        r#"echo '{"type":"sample","metric":"joy","value":1}'"#,
+        Stage::Crash,
+        "no message",
+    );
+    check_failed(
+        r#"echo '{"type":"sample","metric":"ttft","value":null}'"#,
+        Stage::Crash,
+        "no message",
+    );
+    check_failed(
+        r#"echo '{"type":"sample","metric":"ttft","value":1e999}'"#,
+        Stage::Crash,
+        "no message",
+    );
+    check_failed(r"printf '\377\376\n'", Stage::Crash, "no message");
+}
+
+#[test]
+fn floods_are_cut_off() {
+    check_failed(
+        "head -c 100000000 /dev/zero",
+        Stage::Crash,
+        "a line longer than 16 MiB",
+    );
+    check_failed(
+        "yes '{\"type\":\"started\"}'",
+        Stage::Crash,
+        "more than any scenario does",
+    );
+    let chatty = format!(
+        "head -c 3000000 /dev/zero >&2; {}",
+        lines(&[LOADED, SAMPLE, DONE])
+    );
+    assert!(matches!(
+        run_in("text-only", &chatty, Duration::from_secs(20)),
+        Outcome::Measured { .. }
+    ));
+}
+
+#[test]
+fn what_the_worker_reports_is_believed_in_one_line() {
+    let script = lines(&[
+        r#"{"type":"failed","stage":"load","message":"weights: no tensor \"a\"\nbacktrace"}"#,
+    ]);
+    check_failed(&script, Stage::Load, "weights: no tensor \"a\"");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_a_failed_start() {
+    let launcher = Launcher {
+        program: "/nowhere/harness".into(),
+        args: Vec::new(),
+    };
+    let (planned, timeout) = (planned("text-only"), Duration::from_secs(1));
+    let job = Job {
+        launcher: &launcher,
+        planned: &planned,
+        probes: Path::new("/"),
+        timeout,
+    };
+    let Outcome::Failed { stage, message } = measure(&job, &mut |_| ()).1 else {
+        panic!("failed")
+    };
+    assert_eq!(stage, Stage::Start);
+    assert!(
+        message.starts_with("/nowhere/harness: cannot start"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_failure_between_calls_names_the_call() {
+    let script = format!(
+        "{}kill -SEGV $$",
+        lines(&[LOADED, r#"{"type":"trial","done":6,"of":12}"#])
+    );
+    check_failed(&script, Stage::Crash, "call 7: worker ended by SIGSEGV");
+}
+
+#[test]
+fn references_travel_from_epoch_to_epoch() {
+    // Six fresh epochs hand one on; the two long ones must get six back on stdin.
+    let reference = r#"{"type":"reference","input":"a","ids":[1],"logits":[2],"margins":[3]}"#;
+    let script = format!(
+        "read task; case $task in *'\"arm\":\"fresh'*) {};; *) n=$(echo \"$task\" | grep -o '\"ids\"' | wc -l)\n \
+         echo '{{\"type\":\"sample\",\"metric\":\"call_memory\",\"value\":'$n'}}';; esac\n{}",
+        format_args!("echo '{reference}'"),
+        lines(&[DONE])
+    );
+    let Outcome::Measured { samples, .. } = run_in("state-drift", &script, Duration::from_secs(20))
+    else {
+        panic!("measured")
+    };
+    assert_eq!(samples[0].epochs, [vec![6.0], vec![6.0]]);
+}
+
+#[test]
+fn a_worker_sees_its_parents_end_and_a_deaf_one_does_no_harm() {
+    // Deaf: never reads its task, which is larger than a pipe holds.
+    let script = lines(&[LOADED, SAMPLE, DONE]);
+    assert!(matches!(
+        run_in("text-only", &script, Duration::from_secs(20)),
+        Outcome::Measured { .. }
+    ));
+    // Listening: ends when the parent lets go of stdin, which it does at the time limit.
+    let start = Instant::now();
+    run_in("text-only", "cat > /dev/null", Duration::from_millis(200));
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
