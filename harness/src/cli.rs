@@ -5,13 +5,13 @@ pub mod duration;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use anyhow::Error;
+use clap::{Args, Parser, Subcommand};
 
 use crate::generate_command::{self, Conversation, GenerateOptions};
-use crate::models::{Backend, Device};
-use crate::scenarios::{self, Profile, Scenario};
+use crate::models::Backend;
+use crate::scenarios;
 use crate::session::{self, Format, RunOptions, Storage};
 use crate::source::WeightsChoice;
 use crate::subject::Stop;
@@ -59,20 +59,12 @@ Examples:
   harness generate --model DIR --image cat.png --prompt 'Describe the image.' --json
   harness generate --model DIR --image cat.png --messages turns.json --logits first.safetensors";
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Weights {
-    /// The true ones.
-    Published,
-    /// Random ones of the same shapes: speed and memory without a download.
-    Dummy,
-}
-
-impl From<Weights> for WeightsChoice {
-    fn from(weights: Weights) -> Self {
-        match weights {
-            Weights::Published => Self::Published,
-            Weights::Dummy => Self::Dummy,
-        }
+/// Names are read here and not by clap, whose errors take several lines.
+fn weights(name: &str) -> Result<WeightsChoice, String> {
+    match name {
+        "published" => Ok(WeightsChoice::Published),
+        "dummy" => Ok(WeightsChoice::Dummy),
+        _ => Err(format!("unknown weights {name:?}: known: published, dummy")),
     }
 }
 
@@ -85,20 +77,20 @@ struct RunArgs {
     #[arg(long = "model", value_name = "NAME|DIR")]
     models: Vec<String>,
     /// Tensor library; repeatable [default: the first one built in]
-    #[arg(long = "backend", value_name = "NAME", value_parser = str::parse::<Backend>)]
-    backends: Vec<Backend>,
+    #[arg(long = "backend", value_name = "NAME")]
+    backends: Vec<String>,
     /// Where it computes
-    #[arg(long, value_name = "NAME", default_value = "cpu", value_parser = str::parse::<Device>)]
-    device: Device,
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    device: String,
     /// Scenario to run; repeatable [default: all]
-    #[arg(long = "scenario", value_name = "NAME", value_parser = known_scenario)]
-    scenarios: Vec<&'static str>,
+    #[arg(long = "scenario", value_name = "NAME")]
+    scenarios: Vec<String>,
     /// How much time to take: quick, standard or full
-    #[arg(long, value_name = "NAME", default_value = "quick", value_parser = str::parse::<Profile>)]
-    profile: Profile,
-    /// Which weights a published model's name gets
-    #[arg(long, value_enum, default_value = "published")]
-    weights: Weights,
+    #[arg(long, value_name = "NAME", default_value = "quick")]
+    profile: String,
+    /// Weights of a published model: its own, or dummy (random ones of the same shapes)
+    #[arg(long, value_name = "NAME", default_value = "published")]
+    weights: String,
     /// Goes on with the newest unfinished session of the same plan, if there is one
     #[arg(long, conflicts_with = "no_store")]
     resume: bool,
@@ -106,8 +98,8 @@ struct RunArgs {
     #[arg(long)]
     offline: bool,
     /// Longest time for one cell
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration::parse)]
-    timeout: Duration,
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    timeout: String,
     /// Stores nothing
     #[arg(long)]
     no_store: bool,
@@ -119,22 +111,20 @@ struct RunArgs {
     json: bool,
 }
 
-fn known_scenario(name: &str) -> Result<&'static str, String> {
-    scenarios::find(name).map(Scenario::name)
-}
-
 impl RunArgs {
     fn options(self) -> Result<RunOptions, String> {
         let scenarios = self.scenarios.iter().map(|name| scenarios::find(name));
+        let backends = self.backends.iter().map(|name| name.parse::<Backend>());
         Ok(RunOptions {
             suite: self.suite,
             models: self.models,
-            backends: self.backends,
-            device: self.device,
+            backends: backends.collect::<Result<_, _>>()?,
+            device: self.device.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
-            profile: self.profile,
-            weights: self.weights.into(),
-            timeout: self.timeout,
+            profile: self.profile.parse()?,
+            weights: weights(&self.weights)?,
+            timeout: duration::parse(&self.timeout)
+                .map_err(|error| format!("--timeout: {error}"))?,
             storage: match (self.no_store, self.resume) {
                 (true, _) => Storage::None,
                 (false, true) => Storage::Resume(self.db),
@@ -158,14 +148,14 @@ struct GenerateArgs {
     #[arg(long, value_name = "NAME|DIR")]
     model: String,
     /// Tensor library
-    #[arg(long, value_name = "NAME", default_value = "candle", value_parser = str::parse::<Backend>)]
-    backend: Backend,
+    #[arg(long, value_name = "NAME", default_value = "candle")]
+    backend: String,
     /// Where it computes
-    #[arg(long, value_name = "NAME", default_value = "cpu", value_parser = str::parse::<Device>)]
-    device: Device,
-    /// Which weights a published model's name gets
-    #[arg(long, value_enum, default_value = "published")]
-    weights: Weights,
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    device: String,
+    /// Weights of a published model: its own, or dummy (random ones of the same shapes)
+    #[arg(long, value_name = "NAME", default_value = "published")]
+    weights: String,
     /// Picture of the first user turn; repeatable
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
@@ -189,31 +179,31 @@ struct GenerateArgs {
     logits: Option<PathBuf>,
 }
 
-impl From<GenerateArgs> for GenerateOptions {
-    fn from(args: GenerateArgs) -> Self {
-        let conversation = match args.messages {
+impl GenerateArgs {
+    fn options(self) -> Result<GenerateOptions, String> {
+        let conversation = match self.messages {
             Some(file) => Conversation::File(file),
-            None => Conversation::Prompt(args.prompt.unwrap_or_default()),
+            None => Conversation::Prompt(self.prompt.unwrap_or_default()),
         };
-        Self {
-            model: args.model,
-            weights: args.weights.into(),
-            backend: args.backend,
-            device: args.device,
-            images: args.images,
+        Ok(GenerateOptions {
+            model: self.model,
+            weights: weights(&self.weights)?,
+            backend: self.backend.parse()?,
+            device: self.device.parse()?,
+            images: self.images,
             conversation,
-            max_new_tokens: args.max_new_tokens,
-            stop: if args.ignore_eos {
+            max_new_tokens: self.max_new_tokens,
+            stop: if self.ignore_eos {
                 Stop::AtLimit
             } else {
                 Stop::AtStopId
             },
-            format: match args.json {
+            format: match self.json {
                 true => generate_command::Format::Json,
                 false => generate_command::Format::Text,
             },
-            logits: args.logits,
-        }
+            logits: self.logits,
+        })
     }
 }
 
@@ -237,12 +227,11 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match command {
-        Command::Run(args) => {
-            let options = args.options().map_err(anyhow::Error::msg)?;
-            session::run(&options, &mut out)
-        }
+        Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
-        Command::Generate(args) => generate_command::run(&args.into(), &mut out),
+        Command::Generate(args) => {
+            generate_command::run(&args.options().map_err(Error::msg)?, &mut out)
+        }
         Command::Worker => {
             drop(out);
             Ok(worker::run())

@@ -194,20 +194,18 @@ impl ProbeSet {
         if self.pictures.is_empty() {
             bail!("no item has a picture: the timed scenarios need one");
         }
-        for item in self.vision.iter().filter(|item| item.answer.0.is_empty()) {
-            bail!("vision item {:?} has no answer", item.id);
+        let unanswered = self.vision.iter().find(|item| item.answer.0.is_empty());
+        let either = |item: &&TextItem| item.prompt.is_empty() == item.messages.is_empty();
+        let unclear = self.text.iter().find(either);
+        let unfilled = self.context.iter().find(|scene| scene.fillers.is_empty());
+        match (unanswered, unclear, unfilled) {
+            (Some(item), ..) => bail!("vision item {:?} has no answer", item.id),
+            (_, Some(item), _) => {
+                bail!("text item {:?} wants either a prompt or messages", item.id)
+            }
+            (.., Some(scene)) => bail!("context item {:?} has no fillers", scene.id),
+            (None, None, None) => Ok(()),
         }
-        for item in self
-            .text
-            .iter()
-            .filter(|item| item.prompt.is_empty() == item.messages.is_empty())
-        {
-            bail!("text item {:?} wants either a prompt or messages", item.id);
-        }
-        for scene in self.context.iter().filter(|scene| scene.fillers.is_empty()) {
-            bail!("context item {:?} has no fillers", scene.id);
-        }
-        Ok(())
     }
 
     /// One picture's encoded file; empty for a name that no item uses.

@@ -10,7 +10,10 @@ const TINY: &str = "tiny-smolvlm-500m-instruct";
 
 fn harness(args: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("harness"));
-    command.args(args).env("NO_COLOR", "1");
+    command
+        .args(args)
+        .env("NO_COLOR", "1")
+        .env_remove("COLUMNS");
     command
 }
 
@@ -45,6 +48,7 @@ fn check_refused(args: &[&str], parts: &[&str]) {
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(output.stdout.is_empty());
+    assert_eq!(text.lines().count(), 1, "{text}");
     for part in parts {
         assert!(text.contains(part), "{part:?} is not in {text}");
     }
@@ -81,7 +85,11 @@ fn unknown_names_are_refused_with_the_known_ones() {
         &["--profile", "long"],
         &["unknown profile \"long\"", "quick, standard, full"],
     );
-    check_refused(&["--timeout", "soon"], &["\"soon\" is no duration"]);
+    check_refused(&["--weights", "mine"], &["unknown weights \"mine\""]);
+    check_refused(
+        &["--timeout", "soon"],
+        &["--timeout: \"soon\" is no duration"],
+    );
     check_refused(
         &["--suite", "/nowhere.toml"],
         &["/nowhere.toml: cannot read"],
