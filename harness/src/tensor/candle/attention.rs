@@ -20,7 +20,7 @@ pub(super) fn attention(
 ) -> Result<Tensor> {
     let (batch, heads, queries, _) = q.dims4()?;
     let (_, kv_heads, keys, _) = k.dims4()?;
-    if kv_heads == 0 || heads % kv_heads != 0 || keys < queries && mask == Mask::Causal {
+    if kv_heads == 0 || !heads.is_multiple_of(kv_heads) || keys < queries && mask == Mask::Causal {
         candle_core::bail!(
             "attention: queries {:?} do not fit keys {:?}",
             q.dims(),
