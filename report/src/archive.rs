@@ -153,7 +153,8 @@ impl Place {
     }
 }
 
-fn is_of(run: &Run, row: &Row) -> bool {
+/// Whether a run belongs to the series of a row. Precision is left out: a failed run has none.
+pub(crate) fn is_of(run: &Run, row: &Row) -> bool {
     let cell = &run.cell;
     cell.model == row.model
         && cell.backend == row.backend
@@ -162,12 +163,7 @@ fn is_of(run: &Run, row: &Row) -> bool {
 }
 
 impl Entry {
-    /// Whether a figure of this entry comes from a short profile, whose intervals are wide.
-    pub(crate) fn provisional(&self) -> bool {
-        self.sessions.iter().any(|session| session.profile == "quick")
-    }
-
-    /// `candle · cpu · f32 · embedded weights`, the parts that are known.
+    /// `candle`, `cpu`, `f32`, `embedded weights`: the parts that are known.
     pub(crate) fn variant(&self) -> Vec<String> {
         let row = &self.row;
         let weights = format!("{} weights", row.weights);

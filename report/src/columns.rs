@@ -48,7 +48,7 @@ impl Cell {
     pub(crate) fn line(&self) -> String {
         match self.sub.as_str() {
             "" => self.text.clone(),
-            sub => format!("{} {sub}", self.text),
+            sub => format!("{} ({sub})", self.text),
         }
     }
 }
@@ -57,9 +57,8 @@ impl Cell {
 pub(crate) fn cells(entry: &Entry) -> [Cell; HEADERS.len()] {
     let row = &entry.row;
     let metric = |metric| own_unit(row, metric);
-    let provisional = if entry.provisional() { ", provisional" } else { "" };
     [
-        Cell::new(&row.model, format!("{}{provisional}", entry.variant().join(", ")), Tone::Plain),
+        Cell::new(&row.model, entry.variant().join(", "), Tone::Plain),
         verdict(&row.vision),
         verdict(&row.text),
         scaled(row.figures.get(&Metric::Inference), 1.0, ""),
@@ -137,28 +136,22 @@ fn load(row: &Row) -> Cell {
 /// A figure of a column whose header names the unit.
 fn scaled(figure: Option<&Figure>, unit: f64, label: &str) -> Cell {
     let Some(figure) = figure else { return missing() };
-    let number = |value: f64| plain(value / unit);
-    let spread = spread(figure, number);
     let label = if label.is_empty() { String::new() } else { format!("{label}, ") };
-    Cell::new(number(figure.median), format!("{label}{spread}"), Tone::Plain)
+    Cell::new(plain(figure.median / unit), format!("{label}{}", support_of(figure)), Tone::Plain)
 }
 
 fn own_unit(row: &Row, metric: Metric) -> Cell {
     let Some(figure) = row.figures.get(&metric) else { return missing() };
-    Cell::new(metric.format(figure.median), spread(figure, |value| metric.format(value)), Tone::Plain)
+    Cell::new(metric.format(figure.median), support_of(figure), Tone::Plain)
+}
+
+/// Spread and counts: `± 3.0 %, n=10/2, provisional`.
+fn support_of(figure: &Figure) -> String {
+    format!("{}, {}", figure.spread(), figure.counts())
 }
 
 fn missing() -> Cell {
     Cell::new("–", "", Tone::None)
-}
-
-/// `[low, high] n=10/2`: the 95 % interval, the trials and the processes they ran in.
-pub(crate) fn spread(figure: &Figure, format: impl Fn(f64) -> String) -> String {
-    let interval = match figure.interval {
-        Some((low, high)) => format!("[{}, {}]", format(low), format(high)),
-        None => "no interval".to_owned(),
-    };
-    format!("{interval} n={}/{}", figure.trials, figure.epochs)
 }
 
 /// The guide's two decimals, and more where two would hide the figure: `6.20`, `0.412`, `0.0123`.

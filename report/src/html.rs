@@ -141,7 +141,7 @@ fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
         name: place.name(),
         picker,
         facts: facts(place),
-        caption: format!("Newest figures of every model, {day}. Below each figure its 95 % interval and sample count."),
+        caption: format!("Newest figures of every model, {day}. Below each figure its spread and sample count."),
         headers: HEADERS,
         rows: entries.iter().map(|entry| columns::cells(entry).into_iter().map(cell).collect()).collect(),
         notes: notes(&entries).into_iter().map(note).collect(),
@@ -183,9 +183,9 @@ fn facts(place: &Place) -> Vec<Fact> {
 fn legend() -> Vec<Fact> {
     let facts = [
         ("Figure", "The median over fresh processes of each process's median. All raw samples are in the database."),
-        ("[low, high]", "95 % interval with the process as its unit. Fewer than two processes give no interval."),
+        ("± 3 %", "The farther end of the 95 % interval, whose unit is the process. One process gives no interval."),
         ("n=10/2", "10 trials in 2 processes."),
-        ("Provisional", "Measured by the quick profile: few processes, wide intervals."),
+        ("Provisional", "Two processes or fewer: the interval is wide, and the figure may move."),
         ("Void", "A figure that was taken and refused, with the reason. It enters no statistics; a × marks it in a trend."),
         ("Status", "Given by the numbered rule printed with it: R1 not measured, R2 broken, R3 blind, R4 state issues, R6 vision only, R8 reliable."),
         ("Trend", "One point a session. Point at it for date, commit and counts, or open the figures below it. Series of different backends, devices, precisions or weights are never joined."),

@@ -26,9 +26,9 @@ pub enum Format {
 }
 
 /// How the figures read, in one paragraph.
-const LEGEND: &str = "Figures are medians over fresh processes; in brackets the 95 % interval, after n= \
-    the trials and the processes they ran in. Provisional: measured by the short profile. \
-    Rule ids (R1 to R8) name the rule that gave a status.";
+const LEGEND: &str = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+    n= the trials and the processes they ran in; provisional: fewer than three processes. \
+    A status names its rule (R1 to R8).";
 
 /// Renders the newest figures. Ends without a line break.
 ///
@@ -154,7 +154,8 @@ fn row_json(entry: &Entry) -> Value {
             "interval": figure.interval.map(|(low, high)| [low, high]),
             "trials": figure.trials,
             "epochs": figure.epochs,
-            "unit": unit_name(*metric),
+            "provisional": figure.provisional(),
+            "unit": metric.spec().unit.name(),
         });
         (metric.name().to_owned(), value)
     });
@@ -162,7 +163,6 @@ fn row_json(entry: &Entry) -> Value {
         "model": row.model, "backend": row.backend, "device": row.device,
         "precision": row.precision, "weights": row.weights, "revision": entry.revision,
         "at": row.at, "commit": entry.sessions.last().and_then(|s| s.environment.commit.clone()),
-        "provisional": entry.provisional(),
         "vision": verdict_json(&row.vision), "text": verdict_json(&row.text),
         "drift": verdict_json(&row.drift), "context": verdict_json(&row.context),
         "status": { "label": row.status.label, "rule": row.status.rule, "detail": row.status.detail },
@@ -173,16 +173,4 @@ fn row_json(entry: &Entry) -> Value {
 
 fn verdict_json(verdict: &Verdict) -> Value {
     json!({ "mark": columns::mark_name(verdict.mark), "label": verdict.label, "detail": verdict.detail })
-}
-
-const fn unit_name(metric: store::Metric) -> &'static str {
-    use store::Unit;
-    match metric.spec().unit {
-        Unit::Second => "s",
-        Unit::Byte => "B",
-        Unit::TokenPerSecond => "tok/s",
-        Unit::Ratio => "ratio",
-        Unit::Count => "count",
-        Unit::Logit => "logit",
-    }
 }

@@ -1,6 +1,7 @@
 //! The templates of the product, compiled in. Views hold finished strings: a template only places them.
 
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
@@ -20,6 +21,7 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// [`Error::Template`] with the template's name and line.
 pub(crate) fn render(name: &str, view: &impl Serialize) -> Result<String> {
     let failed = |source| Error::Template { name: name.to_owned(), source };
+    let view = Value::from(Serde(view));
     environment().and_then(|env| env.get_template(name)?.render(view)).map_err(failed)
 }
 

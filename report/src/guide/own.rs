@@ -30,8 +30,8 @@ pub(super) fn view(place: &Place) -> View {
 }
 
 fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
-    let legend = "Medians over fresh processes; in brackets the 95 % interval, after n= the trials and the \
-                  processes they ran in. Avg Inference is the median of a warm request.";
+    let legend = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+                  n= the trials and the processes they ran in. Avg Inference is the median of a warm request.";
     let about = [format!("{}.", markdown(&newest(place))), legend.to_owned()];
     let refused = notes(entries).into_iter().map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text())));
     about.into_iter().chain(refused).collect()

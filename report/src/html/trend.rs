@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use store::{Metric, Session};
+use store::stats::share;
+use store::{Metric, Run, Session};
 
 use super::chart::{Chart, Gap, Point, Trend, draw};
-use crate::archive::{Entry, Place, commit};
+use crate::archive::{Entry, Place, commit, is_of};
 use crate::text::one_line;
 
 /// What is drawn, under which heading, in this order.
@@ -59,23 +60,31 @@ struct Group {
     charts: Vec<Chart>,
 }
 
+/// What one session gave for one series.
+struct Past<'a> {
+    session: &'a Session,
+    entry: Entry,
+    runs: Vec<Run>,
+}
+
 /// Every model and variant of a machine, in the order of its table.
 pub(super) fn models(place: &Place) -> Vec<Model> {
-    let past: Vec<(&Session, Vec<Entry>)> = place
-        .sessions
-        .iter()
-        .filter_map(|session| Some((session, place.alone(session)?.entries())))
-        .collect();
+    let past: Vec<Past<'_>> = place.sessions.iter().flat_map(|session| past(place, session)).collect();
     let entries = place.entries();
     entries.iter().enumerate().map(|(at, entry)| model(&format!("{}-{at}", place.key), entry, &past)).collect()
 }
 
-fn model(id: &str, entry: &Entry, past: &[(&Session, Vec<Entry>)]) -> Model {
-    let series: Vec<(&Session, &Entry)> = past
-        .iter()
-        .flat_map(|(session, entries)| entries.iter().map(move |entry| (*session, entry)))
-        .filter(|(_, other)| other.series() == entry.series())
-        .collect();
+fn past<'a>(place: &Place, session: &'a Session) -> Vec<Past<'a>> {
+    let Some(alone) = place.alone(session) else { return Vec::new() };
+    let of = |entry: Entry| {
+        let runs = alone.runs.iter().filter(|run| is_of(run, &entry.row)).cloned().collect();
+        Past { session, entry, runs }
+    };
+    alone.entries().into_iter().map(of).collect()
+}
+
+fn model(id: &str, entry: &Entry, past: &[Past<'_>]) -> Model {
+    let series: Vec<&Past<'_>> = past.iter().filter(|other| other.entry.series() == entry.series()).collect();
     let group = |(title, metrics): &(&'static str, &[(Metric, &str)])| {
         let charts: Vec<Chart> = metrics.iter().filter_map(|metric| chart(id, *metric, &series)).collect();
         (!charts.is_empty()).then_some(Group { title, charts })
@@ -89,10 +98,10 @@ fn model(id: &str, entry: &Entry, past: &[(&Session, Vec<Entry>)]) -> Model {
 }
 
 /// A trend, or none for a metric that was never measured in this series.
-fn chart(id: &str, (metric, title): (Metric, &str), series: &[(&Session, &Entry)]) -> Option<Chart> {
-    let points: Vec<Point> = series.iter().filter_map(|(session, entry)| point(session, entry, metric)).collect();
-    let gaps: Vec<Gap> = series.iter().flat_map(|(_, entry)| gaps(entry, metric)).collect();
-    if points.is_empty() {
+fn chart(id: &str, (metric, title): (Metric, &str), series: &[&Past<'_>]) -> Option<Chart> {
+    let points: Vec<Point> = series.iter().filter_map(|past| point(past, metric)).collect();
+    let gaps: Vec<Gap> = series.iter().filter_map(|past| gap(&past.entry, metric)).collect();
+    if points.is_empty() && gaps.is_empty() {
         return None;
     }
     let spec = metric.spec();
@@ -106,17 +115,23 @@ fn chart(id: &str, (metric, title): (Metric, &str), series: &[(&Session, &Entry)
     }))
 }
 
-fn point(session: &Session, entry: &Entry, metric: Metric) -> Option<Point> {
-    let figure = entry.row.figures.get(&metric)?;
-    let origin = format!(
-        "{}; n={}/{}, {} profile",
-        commit(session), figure.trials, figure.epochs, one_line(&session.profile)
-    );
-    Some(Point { at: session.at, value: figure.median, interval: figure.interval, origin })
+fn point(past: &Past<'_>, metric: Metric) -> Option<Point> {
+    let (value, interval, counts) = match past.entry.row.figures.get(&metric) {
+        Some(figure) => (figure.median, figure.interval, figure.counts()),
+        None => score(past, metric)?,
+    };
+    let origin = format!("{}; {counts}, {} profile", commit(past.session), one_line(&past.session.profile));
+    Some(Point { at: past.session.at, value, interval, origin })
+}
+
+/// The share of items answered right, with its Wilson interval.
+fn score(past: &Past<'_>, metric: Metric) -> Option<(f64, Option<(f64, f64)>, String)> {
+    let share = past.runs.iter().rev().find_map(|run| share(run.sample(metric)?))?;
+    Some((share.share()?, Some((share.low, share.high)), format!("{} of {} items", share.right, share.of)))
 }
 
 /// Refused values of this metric, one mark a session however many there are.
-fn gaps(entry: &Entry, metric: Metric) -> Option<Gap> {
+fn gap(entry: &Entry, metric: Metric) -> Option<Gap> {
     let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
     for void in entry.row.voids.iter().filter(|void| void.metric == Some(metric)) {
         *reasons.entry(one_line(&void.reason)).or_default() += void.count;
