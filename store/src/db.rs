@@ -1,4 +1,75 @@
-//! Not written yet.
-#[derive(Debug)]
-/// The database.
-pub struct Db;
+//! The SQLite file. The only module that knows SQL; no type of the SQLite library leaves it.
+//!
+//! Rollback journal (no side files to commit by accident), full synchronisation, foreign keys on,
+//! one transaction a run: a process killed at any instant leaves a file that holds every run
+//! whose insertion had returned. Tables are documented in `store/README.md`.
+
+mod cells;
+mod historic;
+mod open;
+mod read;
+mod verify;
+mod write;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+/// Marks a SQLite file as ours: `vlmb` in ASCII.
+pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
+
+/// Schema changes in order; appended to, never edited. Their number is the schema version.
+pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+
+/// An open database.
+pub struct Db {
+    conn: Connection,
+    path: PathBuf,
+}
+
+impl Db {
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Db")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which runs to read; a field that is none does not narrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    /// Of this session only.
+    pub session: Option<Uuid>,
+    /// Of the machine with this key only.
+    pub machine: Option<String>,
+    /// Of this model only.
+    pub model: Option<String>,
+    /// Of this scenario only.
+    pub scenario: Option<String>,
+}
+
+/// What an import did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Things that were new.
+    pub added: usize,
+    /// Things that were there already, unchanged.
+    pub known: usize,
+}
+
+impl std::ops::AddAssign for Imported {
+    fn add_assign(&mut self, other: Self) {
+        self.added += other.added;
+        self.known += other.known;
+    }
+}

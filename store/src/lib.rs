@@ -4,6 +4,7 @@
 //! printed), [`stats`] and [`summary`] (what is derived when runs are read). Only [`db`] knows SQL.
 
 pub mod db;
+pub mod document;
 pub mod error;
 pub mod legacy;
 pub mod metric;
@@ -11,7 +12,10 @@ pub mod run;
 pub mod stats;
 pub mod summary;
 
-pub use db::Db;
+pub use db::{Db, Imported, RunFilter};
+pub use document::Document;
 pub use error::{Error, Result};
+pub use legacy::{Guide, GuideNote, GuideRow, HistoricRow};
 pub use metric::{Direction, Metric, Unit};
 pub use run::{Answer, Cell, Environment, Machine, Outcome, Run, Sample, Session, Stage, Void};
+pub use uuid::Uuid;

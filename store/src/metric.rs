@@ -23,6 +23,19 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// The unit as the database and CSV files name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Second => "s",
+            Self::Byte => "byte",
+            Self::TokenPerSecond => "tok/s",
+            Self::Ratio => "ratio",
+            Self::Count => "count",
+            Self::Logit => "logit",
+        }
+    }
+
     /// Prints one value. The only place that picks s or ms, MiB or GiB.
     #[must_use]
     pub fn format(self, value: f64) -> String {
@@ -171,7 +184,9 @@ impl FromStr for Metric {
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.iter().find(|m| m.name() == name);
-        found.copied().ok_or_else(|| format!("unknown metric {name:?}"))
+        found
+            .copied()
+            .ok_or_else(|| format!("unknown metric {name:?}"))
     }
 }
 

@@ -34,7 +34,11 @@ impl Machine {
     pub fn key(&self) -> String {
         let text = serde_json::to_string(self).unwrap_or_else(|_| format!("{self:?}"));
         let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+        digest
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// One line for people, e.g. `Apple M3, 4+4 cores, 16 GiB, macOS 15`.
@@ -45,7 +49,10 @@ impl Machine {
             slow => format!("{}+{slow} cores", self.performance_cores),
         };
         let gpus: String = self.gpus.iter().map(|gpu| format!(", {gpu}")).collect();
-        format!("{}, {cores}, {} GiB{gpus}, {}", self.chip, self.memory_gib, self.os)
+        format!(
+            "{}, {cores}, {} GiB{gpus}, {}",
+            self.chip, self.memory_gib, self.os
+        )
     }
 }
 
@@ -144,6 +151,38 @@ pub enum Stage {
     Timeout,
     /// Ended by a signal or an exit of its own.
     Crash,
+}
+
+impl Stage {
+    /// Every stage.
+    pub const ALL: [Self; 5] = [
+        Self::Start,
+        Self::Load,
+        Self::Ask,
+        Self::Timeout,
+        Self::Crash,
+    ];
+
+    /// The stage as the database and JSON name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Load => "load",
+            Self::Ask => "ask",
+            Self::Timeout => "timeout",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+impl std::str::FromStr for Stage {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|stage| stage.name() == name);
+        found.ok_or_else(|| format!("unknown stage {name:?}"))
+    }
 }
 
 /// A figure that was taken and then refused.

@@ -1,1 +1,331 @@
-//! Not written yet.
+//! One row per model: figures, verdicts and a status, derived from runs when they are read. Pure.
+//!
+//! Used by both the closing table of `harness run` and the `report`. The rules of the verdicts
+//! stand in `verdict.rs` beside their code, those of the status in `status.rs`.
+
+mod status;
+mod table;
+mod verdict;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::metric::Metric;
+use crate::run::{Outcome, Run, Sample, Stage, Void};
+use crate::stats::{Figure, figure};
+
+pub use table::{display_width, summary_table, text_table};
+
+/// What one scenario is about, told from its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Cold and warm loading.
+    Load,
+    /// Warm inference: the speed figures.
+    Warm,
+    /// Repeated inference: state drift.
+    Drift,
+    /// Questions without a picture.
+    Text,
+    /// Questions about pictures, with blank and shuffled controls.
+    Vision,
+    /// Facts remembered over turns.
+    Context,
+}
+
+impl Kind {
+    /// The kind of a scenario; none for one that has no verdict here.
+    #[must_use]
+    pub fn of(scenario: &str) -> Option<Self> {
+        // `context` before `text`, which it contains.
+        const WORDS: [(&str, Kind); 7] = [
+            ("context", Kind::Context),
+            ("text", Kind::Text),
+            ("vision", Kind::Vision),
+            ("drift", Kind::Drift),
+            ("load", Kind::Load),
+            ("warm", Kind::Warm),
+            ("inference", Kind::Warm),
+        ];
+        WORDS
+            .iter()
+            .find(|(word, _)| scenario.contains(word))
+            .map(|(_, kind)| *kind)
+    }
+
+    /// The name to print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Warm => "warm inference",
+            Self::Drift => "drift",
+            Self::Text => "text",
+            Self::Vision => "vision",
+            Self::Context => "context",
+        }
+    }
+}
+
+/// A verdict as one sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// ✅
+    Yes,
+    /// ❌
+    No,
+    /// ⚠️
+    Partial,
+    /// –
+    Unknown,
+}
+
+impl Mark {
+    /// The sign.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Yes => "✅",
+            Self::No => "❌",
+            Self::Partial => "⚠️",
+            Self::Unknown => "–",
+        }
+    }
+}
+
+/// What a scenario says about a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// As one sign.
+    pub mark: Mark,
+    /// As one word: `SEES`, `STABLE`, `STATE-DRIFT@3`, `n/a`, …
+    pub label: String,
+    /// The numbers it rests on.
+    pub detail: String,
+}
+
+/// The status of a model and the rule that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// E.g. `Reliable`.
+    pub label: String,
+    /// E.g. `R8`.
+    pub rule: String,
+    /// The numbers that fired it.
+    pub detail: String,
+}
+
+/// One model on one backend and device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Model name.
+    pub model: String,
+    /// Backend.
+    pub backend: String,
+    /// Device.
+    pub device: String,
+    /// Arithmetic and stored weights.
+    pub precision: String,
+    /// `embedded`, `published`, `local` or `dummy`.
+    pub weights: String,
+    /// Start of its newest run.
+    pub at: DateTime<Utc>,
+    /// Does it see?
+    pub vision: Verdict,
+    /// Does it answer without a picture?
+    pub text: Verdict,
+    /// Does it answer the same again?
+    pub drift: Verdict,
+    /// Does it remember?
+    pub context: Verdict,
+    /// The figures, each from the scenario that it belongs to. Scores per item are in verdicts.
+    pub figures: BTreeMap<Metric, Figure>,
+    /// Everything refused.
+    pub voids: Vec<Void>,
+    /// Scenarios that failed: name, where, why.
+    pub failures: Vec<(String, Stage, String)>,
+    /// The status.
+    pub status: Status,
+}
+
+/// Summarises runs of ONE machine (filter before): the newest run of each scenario per model,
+/// backend, device and weights; models in the order of their first appearance. Runs of an older
+/// revision or precision than a model's newest run are left out: one row never mixes two.
+#[must_use]
+pub fn rows(runs: &[Run]) -> Vec<Row> {
+    let mut groups: Vec<Vec<&Run>> = Vec::new();
+    for run in runs {
+        match groups.iter_mut().find(|group| key(group[0]) == key(run)) {
+            Some(group) => group.push(run),
+            None => groups.push(vec![run]),
+        }
+    }
+    // Rows of one model stay together, wherever its other backends first appeared.
+    let first = |group: &Vec<&Run>| {
+        runs.iter()
+            .position(|r| r.cell.model == group[0].cell.model)
+    };
+    groups.sort_by_key(first);
+    groups
+        .into_iter()
+        .filter_map(|group| row(&Newest::of(&group)?))
+        .collect()
+}
+
+/// What makes a row.
+fn key(run: &Run) -> [&str; 4] {
+    [
+        &run.cell.model,
+        &run.cell.backend,
+        &run.cell.device,
+        &run.cell.weights,
+    ]
+}
+
+/// The newest run of each scenario of one group.
+struct Newest<'a> {
+    /// Newest of all first.
+    runs: Vec<&'a Run>,
+}
+
+impl<'a> Newest<'a> {
+    fn of(group: &[&'a Run]) -> Option<Self> {
+        let mut ordered = group.to_vec();
+        ordered.sort_by_key(|run| std::cmp::Reverse((run.at, run.id)));
+        let newest = *ordered.first()?;
+        // A worker that failed before loading knows neither: empty fits anything.
+        let known = |field: fn(&Run) -> &str| {
+            ordered
+                .iter()
+                .map(|run| field(run))
+                .find(|text| !text.is_empty())
+                .unwrap_or("")
+        };
+        let revision = known(|run| &run.cell.revision);
+        let precision = known(|run| &run.cell.precision);
+        let fits = |text: &str, wanted: &str| text.is_empty() || text == wanted;
+        let mut runs: Vec<&Run> = Vec::new();
+        for run in ordered {
+            let same = fits(&run.cell.revision, revision) && fits(&run.cell.precision, precision);
+            let seen = runs
+                .iter()
+                .any(|other| other.cell.scenario == run.cell.scenario);
+            if same && !seen {
+                runs.push(run);
+            }
+        }
+        (!runs.is_empty() && key(newest) == key(runs[0])).then_some(Self { runs })
+    }
+
+    /// The run of a kind of scenario.
+    fn run(&self, kind: Kind) -> Option<&'a Run> {
+        self.runs
+            .iter()
+            .copied()
+            .find(|run| Kind::of(&run.cell.scenario) == Some(kind))
+    }
+
+    /// The sample of a metric in a kind of scenario.
+    fn sample(&self, kind: Kind, metric: Metric) -> Option<&'a Sample> {
+        self.run(kind)?.sample(metric)
+    }
+
+    /// Where and why a kind of scenario failed.
+    fn failure(&self, kind: Kind) -> Option<(Stage, &'a str)> {
+        match &self.run(kind)?.outcome {
+            Outcome::Failed { stage, message } => Some((*stage, message)),
+            Outcome::Measured { .. } => None,
+        }
+    }
+
+    /// Whether the weights are random: then nothing that is said means anything.
+    fn dummy(&self) -> bool {
+        self.runs.iter().any(|run| run.cell.weights == "dummy")
+    }
+}
+
+fn row(newest: &Newest<'_>) -> Option<Row> {
+    let cell = &newest.runs.first()?.cell;
+    let precision = newest
+        .runs
+        .iter()
+        .map(|run| &run.cell.precision)
+        .find(|text| !text.is_empty());
+    let verdicts = verdict::Verdicts::of(newest);
+    let figures = figures(newest);
+    let status = status::status(newest, &verdicts, &figures);
+    let verdict::Verdicts {
+        vision,
+        text,
+        drift,
+        context,
+    } = verdicts;
+    Some(Row {
+        model: cell.model.clone(),
+        backend: cell.backend.clone(),
+        device: cell.device.clone(),
+        precision: precision.cloned().unwrap_or_default(),
+        weights: cell.weights.clone(),
+        at: newest.runs.first()?.at,
+        vision,
+        text,
+        drift,
+        context,
+        figures,
+        voids: newest
+            .runs
+            .iter()
+            .flat_map(|run| run.voids().iter().cloned())
+            .collect(),
+        failures: failures(newest),
+        status,
+    })
+}
+
+fn failures(newest: &Newest<'_>) -> Vec<(String, Stage, String)> {
+    let failed = |run: &&Run| match &run.outcome {
+        Outcome::Failed { stage, message } => {
+            Some((run.cell.scenario.clone(), *stage, message.clone()))
+        }
+        Outcome::Measured { .. } => None,
+    };
+    newest.runs.iter().filter_map(failed).collect()
+}
+
+/// The figure of every metric, from the scenario that it belongs to: loading from the load
+/// scenario, everything else from warm inference, and from any other where those lack it.
+fn figures(newest: &Newest<'_>) -> BTreeMap<Metric, Figure> {
+    use Metric as M;
+    let home = |metric: Metric| match metric {
+        M::Startup
+        | M::LoadCold
+        | M::LoadWarm
+        | M::LoadUnknown
+        | M::FirstInference
+        | M::BaseMemory
+        | M::LoadMemory => Kind::Load,
+        M::DivergedAt | M::LogitDelta | M::FreshLogitDelta | M::MarginAtDivergence => Kind::Drift,
+        M::VisionDistinct => Kind::Vision,
+        _ => Kind::Warm,
+    };
+    let from = |metric: Metric| {
+        let anywhere = || {
+            newest
+                .runs
+                .iter()
+                .find_map(|run| run.sample(metric).and_then(figure))
+        };
+        newest
+            .sample(home(metric), metric)
+            .and_then(figure)
+            .or_else(anywhere)
+    };
+    Metric::ALL
+        .iter()
+        .filter_map(|&metric| Some((metric, from(metric)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

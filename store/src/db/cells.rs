@@ -1,0 +1,108 @@
+//! Values between Rust and SQL. A hostile cell gives an error that names table and row.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use rusqlite::Row;
+use rusqlite::types::FromSql;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::error::{Error, Result};
+
+/// One row that knows where it comes from.
+pub(super) struct Cells<'r> {
+    row: &'r Row<'r>,
+    table: &'static str,
+    key: String,
+}
+
+impl<'r> Cells<'r> {
+    /// `key` names the column that tells rows apart.
+    pub(super) fn new(table: &'static str, row: &'r Row<'r>, key: &str) -> Self {
+        // A key that is no text is reported when it is read; here it only names the row.
+        let key = row
+            .get::<_, String>(key)
+            .unwrap_or_else(|_| "with an unreadable key".to_owned());
+        Self { row, table, key }
+    }
+
+    /// The same row, reported with a key that the caller knows.
+    pub(super) fn keyed(table: &'static str, row: &'r Row<'r>, key: String) -> Self {
+        Self { row, table, key }
+    }
+
+    /// The error of a column.
+    pub(super) fn wrong(&self, column: &str, reason: impl std::fmt::Display) -> Error {
+        let reason = format!("{column}: {reason}");
+        Error::Row {
+            table: self.table,
+            row: self.key.clone(),
+            reason,
+        }
+    }
+
+    pub(super) fn get<T: FromSql>(&self, column: &str) -> Result<T> {
+        self.row
+            .get(column)
+            .map_err(|error| self.wrong(column, error))
+    }
+
+    /// A text, read by its type's own parser.
+    pub(super) fn parsed<T: std::str::FromStr>(&self, column: &str) -> Result<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text: String = self.get(column)?;
+        text.parse()
+            .map_err(|error: T::Err| self.wrong(column, error))
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T> {
+        let text: String = self.get(column)?;
+        serde_json::from_str(&text).map_err(|error| self.wrong(column, error))
+    }
+
+    pub(super) fn id(&self, column: &str) -> Result<Uuid> {
+        self.parsed(column)
+    }
+
+    pub(super) fn time(&self, column: &str) -> Result<DateTime<Utc>> {
+        self.parsed(column)
+    }
+
+    pub(super) fn time_or_none(&self, column: &str) -> Result<Option<DateTime<Utc>>> {
+        match self.get::<Option<String>>(column)? {
+            None => Ok(None),
+            Some(_) => self.time(column).map(Some),
+        }
+    }
+
+    pub(super) fn day(&self, column: &str) -> Result<NaiveDate> {
+        let text: String = self.get(column)?;
+        NaiveDate::parse_from_str(&text, "%Y-%m-%d").map_err(|error| self.wrong(column, error))
+    }
+
+    pub(super) fn moment(&self, column: &str) -> Result<NaiveDateTime> {
+        let text: String = self.get(column)?;
+        NaiveDateTime::parse_from_str(&text, MOMENT).map_err(|error| self.wrong(column, error))
+    }
+}
+
+/// Date and time of the earlier tool, which knew no time zone.
+pub(super) const MOMENT: &str = "%Y-%m-%d %H:%M:%S";
+
+/// A time as text of one width, so that text order is time order.
+pub(super) fn stamp(at: DateTime<Utc>) -> Result<String> {
+    if !(0..=9999).contains(&at.year()) {
+        return Err(Error::refused(
+            at.to_string(),
+            "its year does not have four digits",
+        ));
+    }
+    Ok(at.to_rfc3339_opts(SecondsFormat::Nanos, true))
+}
+
+/// JSON text of a value.
+pub(super) fn json(subject: &str, value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| Error::refused(subject, error.to_string()))
+}

@@ -1,0 +1,74 @@
+//! Finds what is wrong with a file, all of it.
+
+use super::open::sql;
+use super::{Db, RunFilter};
+use crate::error::Result;
+
+impl Db {
+    /// Every problem found, one line each; empty where the file is sound: SQLite's own integrity
+    /// and foreign-key checks, then every row decoded, units, counts and content ids compared.
+    ///
+    /// # Errors
+    /// Only where the file cannot be read at all; damage is a finding.
+    pub fn verify(&self) -> Result<Vec<String>> {
+        let mut problems = self.integrity()?;
+        problems.extend(self.dangling()?);
+        note(
+            &mut problems,
+            self.each_session("ORDER BY session.at, session.id", ()),
+        );
+        note(&mut problems, self.each_run(&RunFilter::default()));
+        note(&mut problems, self.each_guide());
+        note(&mut problems, self.each_historic());
+        Ok(problems)
+    }
+
+    fn integrity(&self) -> Result<Vec<String>> {
+        let found = self.each("PRAGMA integrity_check", (), |row| {
+            row.get::<_, String>(0)
+                .map_err(|error| sql(&self.path, error))
+        });
+        match found {
+            Ok(lines) => {
+                let lines: Result<Vec<String>> = lines.into_iter().collect();
+                let sound = |line: &String| line != "ok";
+                // SQLite breaks some findings over lines.
+                Ok(lines?
+                    .into_iter()
+                    .filter(sound)
+                    .map(|line| line.replace('\n', " "))
+                    .collect())
+            }
+            Err(error @ crate::Error::Damaged { .. }) => Ok(vec![error.to_string()]),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn dangling(&self) -> Result<Vec<String>> {
+        let found = self.each("PRAGMA foreign_key_check", (), |row| {
+            let name = |column| row.get::<_, Option<String>>(column);
+            let named = || -> rusqlite::Result<_> { Ok((name(0)?, name(2)?)) };
+            named().map_err(|error| sql(&self.path, error))
+        });
+        let line = |(table, parent): (Option<String>, Option<String>)| {
+            let (table, parent) = (table.unwrap_or_default(), parent.unwrap_or_default());
+            format!("table {table}: a row refers to a {parent} that is not there")
+        };
+        match found {
+            Ok(rows) => rows.into_iter().map(|row| row.map(line)).collect(),
+            Err(error) => Ok(vec![error.to_string()]),
+        }
+    }
+}
+
+/// Adds the errors of a table; of one that cannot be read at all, the one.
+fn note<T>(problems: &mut Vec<String>, rows: Result<Vec<Result<T>>>) {
+    match rows {
+        Ok(rows) => problems.extend(
+            rows.into_iter()
+                .filter_map(Result::err)
+                .map(|e| e.to_string()),
+        ),
+        Err(error) => problems.push(error.to_string()),
+    }
+}

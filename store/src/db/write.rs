@@ -1,0 +1,320 @@
+//! Writing sessions and runs: one transaction each.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
+use uuid::Uuid;
+
+use super::cells::{json, stamp};
+use super::open::sql;
+use super::{Db, Imported, RunFilter};
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::run::{Answer, Machine, Outcome, Run, Sample, Session, Void};
+
+impl Db {
+    /// Stores a new session.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for one that is already there.
+    pub fn begin(&mut self, session: &Session) -> Result<()> {
+        self.change(&format!("session {}", session.id), |tx| begin(tx, session))
+    }
+
+    /// Marks a session as complete.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for one that is not there.
+    pub fn finish(&mut self, session: Uuid, at: DateTime<Utc>) -> Result<()> {
+        self.change(&format!("session {session}"), |tx| finish(tx, session, at))
+    }
+
+    /// Stores a run whole, or not at all. When this returns, the run survives a crash.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a run that is already there, whose session is not, or that holds a
+    /// number that is not finite.
+    pub fn insert(&mut self, run: &Run) -> Result<()> {
+        finite(run)?;
+        self.change(&format!("run {}", run.id), |tx| insert(tx, run))
+    }
+
+    /// Adds an exported session; what is there already stays.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the same id is there with another content; then nothing of the
+    /// document is added.
+    pub fn import_session(&mut self, document: &Document) -> Result<Imported> {
+        let session = &document.session;
+        let known = self
+            .sessions()?
+            .into_iter()
+            .find(|known| known.id == session.id);
+        let stored = self.runs(&RunFilter {
+            session: Some(session.id),
+            ..RunFilter::default()
+        })?;
+        if let Some(known) = &known {
+            same_session(known, session)?;
+        }
+        let mut new = Vec::new();
+        for run in &document.runs {
+            finite(run)?;
+            match stored.iter().find(|stored| stored.id == run.id) {
+                None => new.push(run),
+                Some(stored) if stored == run => {}
+                Some(_) => return Err(other_content(&format!("run {}", run.id))),
+            }
+        }
+        let imported = Imported {
+            added: new.len(),
+            known: document.runs.len() - new.len(),
+        };
+        self.change(&format!("session {}", session.id), |tx| {
+            match (&known, session.finished) {
+                (None, _) => begin(tx, session)?,
+                (Some(Session { finished: None, .. }), Some(at)) => finish(tx, session.id, at)?,
+                _ => {}
+            }
+            new.iter().try_for_each(|run| insert(tx, run))
+        })?;
+        Ok(imported)
+    }
+
+    /// Runs `work` in one transaction, which reserves the file before it reads.
+    pub(super) fn change<T>(
+        &mut self,
+        subject: &str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Problem>,
+    ) -> Result<T> {
+        let path = self.path.clone();
+        let settle = |problem| match problem {
+            Problem::Ours(error) => error,
+            Problem::Sql(error) => refused(subject, &error).unwrap_or_else(|| sql(&path, error)),
+        };
+        let tx = self
+            .conn
+            .transaction_with_behavior(TransactionBehavior::Immediate);
+        let tx = tx.map_err(|error| settle(error.into()))?;
+        let done = work(&tx).map_err(settle)?;
+        tx.commit().map_err(|error| settle(error.into()))?;
+        Ok(done)
+    }
+}
+
+/// What can go wrong inside a transaction, before the subject and the file are named.
+pub(super) enum Problem {
+    Ours(Error),
+    Sql(rusqlite::Error),
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<rusqlite::Error> for Problem {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// The broken constraint in words.
+fn refused(subject: &str, error: &rusqlite::Error) -> Option<Error> {
+    use rusqlite::ffi;
+    let code = error.sqlite_error()?.extended_code;
+    let reason = match code {
+        ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE => {
+            "it, or one of its metrics, is there already"
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => "its session is not in the database",
+        _ => return None,
+    };
+    Some(Error::refused(subject, reason))
+}
+
+fn other_content(subject: &str) -> Error {
+    Error::refused(subject, "the database holds another content under this id")
+}
+
+/// Equal but for the end, which one side may not know yet.
+fn same_session(known: &Session, new: &Session) -> Result<()> {
+    let ended = Session {
+        finished: new.finished.or(known.finished),
+        ..known.clone()
+    };
+    let wanted = Session {
+        finished: ended.finished,
+        ..new.clone()
+    };
+    let clash =
+        known.finished.is_some() && new.finished.is_some() && known.finished != new.finished;
+    if ended != wanted || clash {
+        return Err(other_content(&format!("session {}", new.id)));
+    }
+    Ok(())
+}
+
+/// JSON has no word for NaN or infinity: refuse them before they turn into null.
+fn finite(run: &Run) -> Result<()> {
+    let subject = format!("run {}", run.id);
+    if !run.wall_s.is_finite() {
+        return Err(Error::refused(subject, "its wall time is not finite"));
+    }
+    let broken = |sample: &&Sample| sample.values().any(|value| !value.is_finite());
+    match run.samples().iter().find(broken) {
+        Some(sample) => {
+            let reason = format!("{} holds a value that is not finite", sample.metric);
+            Err(Error::refused(subject, reason))
+        }
+        None => Ok(()),
+    }
+}
+
+fn begin(tx: &Connection, session: &Session) -> Result<(), Problem> {
+    machine(tx, &session.machine)?;
+    let environment = &session.environment;
+    tx.prepare_cached(
+        "INSERT INTO session (id, at, finished, plan, suite, profile, machine, commit_id, branch,
+            dirty, backends, harness, compiler, os_build, power, release_build, threads)
+         VALUES (:id, :at, :finished, :plan, :suite, :profile, :machine, :commit_id, :branch,
+            :dirty, :backends, :harness, :compiler, :os_build, :power, :release_build, :threads)",
+    )?
+    .execute(named_params! {
+        ":id": session.id.to_string(),
+        ":at": stamp(session.at)?,
+        ":finished": session.finished.map(stamp).transpose()?,
+        ":plan": session.plan,
+        ":suite": session.suite,
+        ":profile": session.profile,
+        ":machine": session.machine.key(),
+        ":commit_id": environment.commit,
+        ":branch": environment.branch,
+        ":dirty": environment.dirty,
+        ":backends": json("backends", &environment.backends)?,
+        ":harness": environment.harness,
+        ":compiler": environment.compiler,
+        ":os_build": environment.os_build,
+        ":power": environment.power,
+        ":release_build": environment.release,
+        ":threads": environment.threads,
+    })?;
+    Ok(())
+}
+
+/// Stores a machine once; its key is its content.
+fn machine(tx: &Connection, machine: &Machine) -> Result<(), Problem> {
+    tx.prepare_cached(
+        "INSERT INTO machine (key, chip, performance_cores, efficiency_cores, memory_gib, gpus,
+            arch, os)
+         VALUES (:key, :chip, :performance_cores, :efficiency_cores, :memory_gib, :gpus, :arch,
+            :os)
+         ON CONFLICT (key) DO NOTHING",
+    )?
+    .execute(named_params! {
+        ":key": machine.key(),
+        ":chip": machine.chip,
+        ":performance_cores": machine.performance_cores,
+        ":efficiency_cores": machine.efficiency_cores,
+        ":memory_gib": machine.memory_gib,
+        ":gpus": json("gpus", &machine.gpus)?,
+        ":arch": machine.arch,
+        ":os": machine.os,
+    })?;
+    Ok(())
+}
+
+fn finish(tx: &Connection, session: Uuid, at: DateTime<Utc>) -> Result<(), Problem> {
+    let changed = tx
+        .prepare_cached("UPDATE session SET finished = ?2 WHERE id = ?1")?
+        .execute((session.to_string(), stamp(at)?))?;
+    if changed == 0 {
+        return Err(Error::refused(format!("end of session {session}"), "it was not begun").into());
+    }
+    Ok(())
+}
+
+fn insert(tx: &Connection, run: &Run) -> Result<(), Problem> {
+    let cell = &run.cell;
+    let (outcome, stage, message) = match &run.outcome {
+        Outcome::Measured { .. } => ("measured", None, None),
+        Outcome::Failed { stage, message } => ("failed", Some(stage.name()), Some(message)),
+    };
+    tx.prepare_cached(
+        "INSERT INTO run (id, session, at, wall_s, model, scenario, backend, device, precision,
+            weights, revision, outcome, stage, message)
+         VALUES (:id, :session, :at, :wall_s, :model, :scenario, :backend, :device, :precision,
+            :weights, :revision, :outcome, :stage, :message)",
+    )?
+    .execute(named_params! {
+        ":id": run.id.to_string(),
+        ":session": run.session.to_string(),
+        ":at": stamp(run.at)?,
+        ":wall_s": run.wall_s,
+        ":model": cell.model,
+        ":scenario": cell.scenario,
+        ":backend": cell.backend,
+        ":device": cell.device,
+        ":precision": cell.precision,
+        ":weights": cell.weights,
+        ":revision": cell.revision,
+        ":outcome": outcome,
+        ":stage": stage,
+        ":message": message,
+    })?;
+    let id = run.id.to_string();
+    samples(tx, &id, run.samples())?;
+    voids(tx, &id, run.voids())?;
+    answers(tx, &id, &run.answers)
+}
+
+fn samples(tx: &Connection, run: &str, samples: &[Sample]) -> Result<(), Problem> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO sample (run, metric, position, unit, trials, epochs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for (position, sample) in (0_i64..).zip(samples) {
+        let name = sample.metric.name();
+        let trials = i64::try_from(sample.values().count()).unwrap_or(i64::MAX);
+        let epochs = json(name, &sample.epochs)?;
+        insert.execute((
+            run,
+            name,
+            position,
+            sample.metric.spec().unit.name(),
+            trials,
+            epochs,
+        ))?;
+    }
+    Ok(())
+}
+
+fn voids(tx: &Connection, run: &str, voids: &[Void]) -> Result<(), Problem> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO void (run, position, metric, count, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (position, void) in (0_i64..).zip(voids) {
+        let metric = void.metric.map(crate::metric::Metric::name);
+        insert.execute((run, position, metric, void.count, &void.reason))?;
+    }
+    Ok(())
+}
+
+fn answers(tx: &Connection, run: &str, answers: &[Answer]) -> Result<(), Problem> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO answer (run, position, item, arm, prompt, text, expected, is_right)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?;
+    for (position, answer) in (0_i64..).zip(answers) {
+        let Answer {
+            item,
+            arm,
+            prompt,
+            text,
+            expected,
+            right,
+        } = answer;
+        insert.execute((run, position, item, arm, prompt, text, expected, right))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! The status of a model by numbered rules, first that holds:
+//!
+//! | id | status | rule |
+//! |---|---|---|
+//! | R2 | Broken | loading fails, or the vision scenario fails in a fresh process |
+//! | R1 | Not Measured | a mandatory scenario (load, warm inference, vision, text, drift) is missing, void or timed out, or a timed one (load, warm inference) holds fewer than two epochs; or the weights are dummies |
+//! | R3 | Blind | vision is BLIND |
+//! | R4 | State Issues | drift is STATE-DRIFT or ERROR |
+//! | R6 | Vision-Only | text is UNSUPPORTED-BY-DESIGN or DEGENERATE, and vision SEES; with API-ERROR it is Text Untested |
+//! | R8 | Reliable | everything else |
+//!
+//! R2 stands before R1: where a model failed by itself, that is the news, not the figures it
+//! therefore lacks. R5 (Too Big) and R7 (Best Overall and the like) come in a later issue.
+
+use std::collections::BTreeMap;
+
+use super::verdict::Verdicts;
+use super::{Kind, Mark, Newest, Status};
+use crate::metric::Metric;
+use crate::run::{Outcome, Stage};
+use crate::stats::Figure;
+
+/// Epochs below which a timed scenario counts as not measured.
+const EPOCHS: usize = 2;
+
+pub(super) fn status(
+    newest: &Newest<'_>,
+    verdicts: &Verdicts,
+    figures: &BTreeMap<Metric, Figure>,
+) -> Status {
+    let Verdicts {
+        vision,
+        text,
+        drift,
+        ..
+    } = verdicts;
+    if let Some(detail) = broken(newest, verdicts) {
+        return named("R2", "Broken", detail);
+    }
+    if let Some(detail) = not_measured(newest, verdicts, figures) {
+        return named("R1", "Not Measured", detail);
+    }
+    let text_fails = ["UNSUPPORTED-BY-DESIGN", "DEGENERATE"].contains(&text.label.as_str());
+    match () {
+        () if vision.label == "BLIND" => named("R3", "Blind", &vision.detail),
+        () if drift.mark == Mark::No => named(
+            "R4",
+            "State Issues",
+            format!("{}: {}", drift.label, drift.detail),
+        ),
+        () if text.label == "API-ERROR" => named("R6", "Text Untested", &text.detail),
+        () if text_fails && vision.label == "SEES" => named(
+            "R6",
+            "Vision-Only",
+            format!("{}: {}", text.label, text.detail),
+        ),
+        () => named(
+            "R8",
+            "Reliable",
+            format!(
+                "vision {}, text {}, {}",
+                vision.label, text.label, drift.label
+            ),
+        ),
+    }
+}
+
+fn named(rule: &str, label: &str, detail: impl Into<String>) -> Status {
+    Status {
+        label: label.to_owned(),
+        rule: rule.to_owned(),
+        detail: detail.into(),
+    }
+}
+
+/// Why the model is broken: it cannot be loaded, or cannot look at a picture.
+fn broken(newest: &Newest<'_>, verdicts: &Verdicts) -> Option<String> {
+    let load = newest.runs.iter().find_map(|run| match &run.outcome {
+        Outcome::Failed {
+            stage: Stage::Load,
+            message,
+        } => Some(format!("load: {message}")),
+        Outcome::Failed {
+            stage: Stage::Crash,
+            message,
+        } if Kind::of(&run.cell.scenario) == Some(Kind::Load) => Some(format!("load: {message}")),
+        _ => None,
+    });
+    let vision = &verdicts.vision;
+    load.or_else(|| (vision.label == "ERROR").then(|| format!("vision: {}", vision.detail)))
+}
+
+/// What is missing for a status.
+fn not_measured(
+    newest: &Newest<'_>,
+    verdicts: &Verdicts,
+    figures: &BTreeMap<Metric, Figure>,
+) -> Option<String> {
+    if newest.dummy() {
+        return Some("dummy weights: speed and memory only".to_owned());
+    }
+    timed(newest, Kind::Load, load_figure(figures))
+        .or_else(|| timed(newest, Kind::Warm, figures.get(&Metric::Inference)))
+        .or_else(|| {
+            let Verdicts {
+                vision,
+                text,
+                drift,
+                ..
+            } = verdicts;
+            let judged = [
+                (Kind::Vision, vision),
+                (Kind::Text, text),
+                (Kind::Drift, drift),
+            ];
+            let missing = judged
+                .into_iter()
+                .find(|(_, verdict)| verdict.mark == Mark::Unknown);
+            missing.map(|(kind, verdict)| format!("{}: {}", kind.name(), verdict.detail))
+        })
+}
+
+/// What is missing of a timed scenario.
+fn timed(newest: &Newest<'_>, kind: Kind, figure: Option<&Figure>) -> Option<String> {
+    let name = kind.name();
+    if newest.run(kind).is_none() {
+        return Some(format!("{name}: not measured"));
+    }
+    if let Some((stage, message)) = newest.failure(kind) {
+        return Some(format!("{name}: {}: {message}", stage.name()));
+    }
+    match figure {
+        None => {
+            let void = newest.run(kind).and_then(|run| run.voids().first());
+            let why = void.map_or("no figure", |void| &void.reason);
+            Some(format!("{name}: void: {why}"))
+        }
+        Some(figure) if figure.epochs < EPOCHS => {
+            Some(format!("{name}: {} epoch, wanted {EPOCHS}", figure.epochs))
+        }
+        Some(_) => None,
+    }
+}
+
+/// The figure of the load column: warm if there, else unknown, else cold.
+pub(super) fn load_figure(figures: &BTreeMap<Metric, Figure>) -> Option<&Figure> {
+    let order = [Metric::LoadWarm, Metric::LoadUnknown, Metric::LoadCold];
+    order.iter().find_map(|metric| figures.get(metric))
+}

@@ -1,0 +1,360 @@
+//! Verdicts by rule: vision, text, drift and context.
+//!
+//! | verdict | rule, first that holds |
+//! |---|---|
+//! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
+//! | text | `UNSUPPORTED-BY-DESIGN` declared, no call made · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
+//! | drift | `ERROR@k` call k raised · `NONDETERMINISTIC` fresh processes differ · `STABLE` no call differs · `STATE-DRIFT@k` call k differs and the fresh process's top-two margin there is above twice the library's own noise · `NEAR-TIE` else |
+//! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first |
+//!
+//! The noise is the largest first-step logit difference among *fresh* processes. A repeated
+//! call's own difference must not count as noise: where the first token flips it is at least half
+//! the margin by definition, and every such drift would pass for a near tie.
+
+use super::{Kind, Mark, Newest, Verdict};
+use crate::metric::Metric;
+use crate::run::{Sample, Stage};
+use crate::stats::{Proportion, item_values, paired_gain, retention, share};
+
+/// Lower end of the vision gain above which a model sees.
+const SEES_ABOVE: f64 = 0.10;
+/// Share of distinct answers from which a model sees.
+const DISTINCT_FROM: f64 = 0.80;
+/// Lower end of text accuracy above which text is supported.
+const TEXT_ABOVE: f64 = 0.5;
+/// Share of degenerate answers up to which text is supported.
+const DEGENERATE_UP_TO: f64 = 0.10;
+/// Lower end of retention above which a model retains.
+const RETAINS_ABOVE: f64 = 0.20;
+
+/// The four verdicts of a row.
+pub(super) struct Verdicts {
+    pub(super) vision: Verdict,
+    pub(super) text: Verdict,
+    pub(super) drift: Verdict,
+    pub(super) context: Verdict,
+}
+
+impl Verdicts {
+    pub(super) fn of(newest: &Newest<'_>) -> Self {
+        let quality = |kind, rule: fn(&Newest<'_>) -> Verdict| match newest.run(kind) {
+            None => unknown("not measured"),
+            Some(_) if newest.dummy() => unknown("dummy weights"),
+            Some(_) => rule(newest),
+        };
+        Self {
+            vision: quality(Kind::Vision, vision),
+            text: quality(Kind::Text, text),
+            drift: match newest.run(Kind::Drift) {
+                None => unknown("not measured"),
+                Some(_) => drift(newest),
+            },
+            context: quality(Kind::Context, context),
+        }
+    }
+}
+
+fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<String>) -> Verdict {
+    Verdict {
+        mark,
+        label: label.into(),
+        detail: detail.into(),
+    }
+}
+
+/// `n/a`, and why.
+fn unknown(why: &str) -> Verdict {
+    verdict(Mark::Unknown, format!("n/a ({why})"), why)
+}
+
+/// `void`, and why: what the run refused, or what is missing.
+fn void(newest: &Newest<'_>, kind: Kind, missing: &str) -> Verdict {
+    let refused = newest.run(kind).and_then(|run| run.voids().first());
+    let why = refused.map_or(missing, |void| &void.reason);
+    verdict(Mark::Unknown, "void", format!("void: {why}"))
+}
+
+/// A failure that says nothing about the model.
+fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict> {
+    let name = kind.name();
+    match stage {
+        Stage::Timeout => Some(verdict(
+            Mark::Unknown,
+            "TIMEOUT",
+            format!("{name}: {message}"),
+        )),
+        Stage::Start => Some(verdict(
+            Mark::Unknown,
+            "not started",
+            format!("{name}: {message}"),
+        )),
+        Stage::Load | Stage::Ask | Stage::Crash => None,
+    }
+}
+
+fn percent(value: f64) -> String {
+    format!("{:.0}", 100.0 * value)
+}
+
+/// `3/14` of a sample, `n/a` without one.
+fn count(sample: Option<&Sample>) -> String {
+    match sample.and_then(share) {
+        Some(Proportion { right, of, .. }) => format!("{right}/{of}"),
+        None => "n/a".to_owned(),
+    }
+}
+
+fn vision(newest: &Newest<'_>) -> Verdict {
+    if let Some((stage, message)) = newest.failure(Kind::Vision) {
+        let error = || verdict(Mark::No, "ERROR", format!("{}: {message}", stage.name()));
+        return outside(Kind::Vision, stage, message).unwrap_or_else(error);
+    }
+    let of = |metric| newest.sample(Kind::Vision, metric);
+    let Some(right) = of(Metric::VisionRight) else {
+        return void(newest, Kind::Vision, "no answers scored");
+    };
+    let controls = [Metric::VisionBlank, Metric::VisionShuffled].map(of);
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let controls = controls.into_iter().flatten().map(item_values);
+    let Some(control) = controls.max_by(|a, b| mean(a).total_cmp(&mean(b))) else {
+        return void(newest, Kind::Vision, "no control picture asked about");
+    };
+    let Some(gain) = paired_gain(&item_values(right), &control) else {
+        return void(newest, Kind::Vision, "the control asked other questions");
+    };
+    let distinct = of(Metric::VisionDistinct).and_then(|s| crate::stats::median(&item_values(s)));
+    let detail = format!(
+        "{} right, blank {}, shuffled {}, gain {} % [{}, {}] (n={}), distinct {}",
+        count(Some(right)),
+        count(of(Metric::VisionBlank)),
+        count(of(Metric::VisionShuffled)),
+        percent(gain.mean),
+        percent(gain.low),
+        percent(gain.high),
+        gain.items,
+        distinct.map_or_else(|| "n/a".to_owned(), |share| format!("{} %", percent(share))),
+    );
+    match (gain.low, distinct) {
+        (low, _) if low <= 0.0 => verdict(Mark::No, "BLIND", detail),
+        (low, Some(share)) if low > SEES_ABOVE && share >= DISTINCT_FROM => {
+            verdict(Mark::Yes, "SEES", detail)
+        }
+        _ => verdict(Mark::Partial, "WEAK", detail),
+    }
+}
+
+fn text(newest: &Newest<'_>) -> Verdict {
+    let run = newest.run(Kind::Text);
+    let declared = |reason: &&str| reason.contains("unsupported by design");
+    let reasons = run
+        .iter()
+        .flat_map(|run| run.voids())
+        .map(|void| void.reason.as_str());
+    let failure = newest.failure(Kind::Text);
+    let said = reasons
+        .chain(failure.map(|(_, message)| message))
+        .find(declared);
+    if let Some(reason) = said {
+        return verdict(Mark::No, "UNSUPPORTED-BY-DESIGN", reason);
+    }
+    if let Some((stage, message)) = failure {
+        let error = || {
+            verdict(
+                Mark::No,
+                "API-ERROR",
+                format!("{}: {message}", stage.name()),
+            )
+        };
+        return outside(Kind::Text, stage, message).unwrap_or_else(error);
+    }
+    let Some(right) = newest.sample(Kind::Text, Metric::TextRight).and_then(share) else {
+        return void(newest, Kind::Text, "no answers scored");
+    };
+    let Some(degenerate) = newest
+        .sample(Kind::Text, Metric::TextDegenerate)
+        .and_then(share)
+    else {
+        return void(newest, Kind::Text, "degenerate answers not counted");
+    };
+    let broken = degenerate.share().unwrap_or(1.0);
+    let detail = format!(
+        "right {right}; degenerate {}/{}",
+        degenerate.right, degenerate.of
+    );
+    match (right.low, broken) {
+        (_, broken) if broken > 0.5 => verdict(Mark::No, "DEGENERATE", detail),
+        (low, broken) if low > TEXT_ABOVE && broken <= DEGENERATE_UP_TO => {
+            verdict(Mark::Yes, "SUPPORTED", detail)
+        }
+        _ => verdict(Mark::Partial, "DEGRADED", detail),
+    }
+}
+
+fn drift(newest: &Newest<'_>) -> Verdict {
+    if let Some((stage, message)) = newest.failure(Kind::Drift) {
+        let call = call_number(message)
+            .map(|k| format!("@{k}"))
+            .unwrap_or_default();
+        let detail = format!("{}: {message}", stage.name());
+        let error = || verdict(Mark::No, format!("ERROR{call}"), detail);
+        return outside(Kind::Drift, stage, message).unwrap_or_else(error);
+    }
+    let of = |metric| newest.sample(Kind::Drift, metric);
+    if let Some(void) = newest
+        .run(Kind::Drift)
+        .iter()
+        .flat_map(|run| run.voids())
+        .find(|void| {
+            void.metric
+                .is_none_or(|metric| metric == Metric::ExactMatch)
+                && call_number(&void.reason).is_some()
+        })
+    {
+        let call = call_number(&void.reason).unwrap_or_default();
+        return verdict(Mark::No, format!("ERROR@{call}"), &void.reason);
+    }
+    let fresh: Vec<f64> = of(Metric::FreshExactMatch)
+        .iter()
+        .flat_map(|s| s.values())
+        .collect();
+    let differing = fresh.iter().filter(|&&same| same < 1.0).count();
+    if differing > 0 {
+        let detail = format!(
+            "{differing}/{} fresh processes differ from the first",
+            fresh.len()
+        );
+        return verdict(Mark::Partial, "NONDETERMINISTIC", detail);
+    }
+    let Some(diverged) = of(Metric::DivergedAt).filter(|sample| sample.values().count() > 0) else {
+        return void(newest, Kind::Drift, "no call compared with a fresh process");
+    };
+    let noise = of(Metric::FreshLogitDelta)
+        .iter()
+        .flat_map(|s| s.values())
+        .fold(0.0, f64::max);
+    judge(
+        &Divergences::of(diverged, of(Metric::MarginAtDivergence)),
+        noise,
+    )
+}
+
+/// The calls that differed, in order.
+struct Divergences {
+    /// Call (from 1 in its process) and margin; no margin where none was recorded for it.
+    calls: Vec<(usize, Option<f64>)>,
+    /// Calls compared.
+    of: usize,
+}
+
+impl Divergences {
+    /// Margins come one per differing call, in the same order; any other number of them cannot
+    /// be matched and excuses nothing.
+    fn of(diverged: &Sample, margins: Option<&Sample>) -> Self {
+        let calls = diverged
+            .epochs
+            .iter()
+            .flat_map(|epoch| (1_usize..).zip(epoch));
+        let calls: Vec<usize> = calls
+            .filter(|(_, at)| **at >= 0.0)
+            .map(|(call, _)| call)
+            .collect();
+        let margins: Vec<f64> = margins.iter().flat_map(|sample| sample.values()).collect();
+        let matched = margins.len() == calls.len();
+        let margin = |index: usize| {
+            if matched {
+                margins.get(index).copied()
+            } else {
+                None
+            }
+        };
+        let calls = calls
+            .iter()
+            .enumerate()
+            .map(|(i, &call)| (call, margin(i)))
+            .collect();
+        Self {
+            calls,
+            of: diverged.values().count(),
+        }
+    }
+}
+
+fn judge(divergences: &Divergences, noise: f64) -> Verdict {
+    let Divergences { calls, of } = divergences;
+    let same = of - calls.len();
+    let detail = format!("{same}/{of} calls equal a fresh process");
+    if calls.is_empty() {
+        return verdict(Mark::Yes, "STABLE", detail);
+    }
+    let unit = crate::metric::Unit::Logit;
+    let state = |margin: Option<f64>| margin.is_none_or(|margin| margin > 2.0 * noise);
+    match calls
+        .iter()
+        .filter(|(_, margin)| state(*margin))
+        .min_by_key(|(call, _)| *call)
+    {
+        Some((call, margin)) => {
+            let margin = margin.map_or_else(|| "n/a".to_owned(), |margin| unit.format(margin));
+            let detail = format!("{detail}; margin {margin}, noise {}", unit.format(noise));
+            verdict(Mark::No, format!("STATE-DRIFT@{call}"), detail)
+        }
+        None => {
+            let detail = format!(
+                "{detail}; every margin within twice the noise {}",
+                unit.format(noise)
+            );
+            verdict(Mark::Yes, "NEAR-TIE", detail)
+        }
+    }
+}
+
+/// The `7` of `call 7: …`.
+fn call_number(message: &str) -> Option<u32> {
+    let rest = message.strip_prefix("call ")?;
+    let digits = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}
+
+fn context(newest: &Newest<'_>) -> Verdict {
+    if let Some((stage, message)) = newest.failure(Kind::Context) {
+        let error = || verdict(Mark::No, "ERROR", format!("{}: {message}", stage.name()));
+        return outside(Kind::Context, stage, message).unwrap_or_else(error);
+    }
+    let of = |metric| newest.sample(Kind::Context, metric);
+    let arms = [
+        Metric::ContextDirect,
+        Metric::ContextRetained,
+        Metric::ContextChance,
+    ]
+    .map(of);
+    let [Some(direct), Some(later), Some(chance)] = arms else {
+        return void(newest, Kind::Context, "an arm was not asked");
+    };
+    let counts = format!(
+        "direct {}, later {}, text only {}, chance {}",
+        count(Some(direct)),
+        count(Some(later)),
+        count(of(Metric::ContextTextOnly)),
+        count(Some(chance)),
+    );
+    let [direct, later, chance] = [direct, later, chance].map(item_values);
+    if direct.len() != later.len() || direct.len() != chance.len() {
+        return void(newest, Kind::Context, "the arms asked other facts");
+    }
+    let Some(kept) = retention(&direct, &later, &chance) else {
+        let detail = format!("no fact that needs the picture was right at first; {counts}");
+        return verdict(Mark::Unknown, "n/a", detail);
+    };
+    let (share, low, high) = (percent(kept.share), percent(kept.low), percent(kept.high));
+    let detail = format!(
+        "retention {share} % [{low}, {high}] (n={}); {counts}",
+        kept.eligible
+    );
+    match kept.low {
+        low if low > RETAINS_ABOVE => verdict(Mark::Yes, "RETAINS", detail),
+        low if low <= 0.0 => verdict(Mark::No, "LOSES", detail),
+        _ => verdict(Mark::Partial, "PARTIAL", detail),
+    }
+}
