@@ -1,7 +1,7 @@
 //! The command line of `report`. Nothing else sees clap.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use chrono::NaiveDate;
@@ -98,7 +98,7 @@ struct Html {
 pub(crate) fn run(cli: &Cli) -> Result<()> {
     let db = match &cli.db {
         Some(path) => path.clone(),
-        None => store::db::default_path(Path::new("."))?,
+        None => nearest()?,
     };
     let archive = Archive::read(&db)?;
     match &cli.command {
@@ -118,6 +118,13 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
             if page.open { Ok(html::show(&file)?) } else { Ok(()) }
         }
     }
+}
+
+/// `results.db` of this folder or of the nearest one above it that has one.
+fn nearest() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("cannot tell the current folder: name a database with --db")?;
+    let found = here.ancestors().map(|folder| folder.join("results.db")).find(|path| path.is_file());
+    Ok(found.unwrap_or_else(|| here.join("results.db")))
 }
 
 /// Writes to standard output. A reader that has heard enough, such as `head`, is no error.

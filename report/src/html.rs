@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use crate::archive::{Archive, Place, commit};
-use crate::columns::{self, Cell, HEADERS, Tone};
+use crate::columns::{Cell, Tone, cells, headers};
 use crate::error::{Error, Result};
 use crate::notes::{Kind, notes};
 use crate::table::empty;
@@ -39,7 +39,7 @@ struct MachineView {
     picker: Vec<Pick>,
     facts: Vec<Fact>,
     caption: String,
-    headers: [&'static str; HEADERS.len()],
+    headers: Vec<&'static str>,
     rows: Vec<Vec<CellView>>,
     notes: Vec<NoteView>,
     models: Vec<trend::Model>,
@@ -142,8 +142,8 @@ fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
         picker,
         facts: facts(place),
         caption: format!("Newest figures of every model, {day}. Below each figure its spread and sample count."),
-        headers: HEADERS,
-        rows: entries.iter().map(|entry| columns::cells(entry).into_iter().map(cell).collect()).collect(),
+        headers: headers(),
+        rows: cells(&entries).into_iter().map(|row| row.into_iter().map(cell).collect()).collect(),
         notes: notes(&entries).into_iter().map(note).collect(),
         models: trend::models(place),
     }
@@ -154,7 +154,7 @@ fn cell(cell: Cell) -> CellView {
         Tone::Good => "good",
         Tone::Warn => "warn",
         Tone::Bad => "bad",
-        Tone::Plain | Tone::None => "",
+        Tone::Plain => "",
     };
     CellView { text: cell.text, sub: cell.sub, tone }
 }

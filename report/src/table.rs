@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use store::summary::{Verdict, text_table};
 
 use crate::archive::{Archive, Entry, Place, commit};
-use crate::columns::{self, HEADERS};
+use crate::columns::{self, headers, lines};
 use crate::error::Result;
 use crate::notes::{self, notes};
 use crate::template::render;
-use crate::text::{markdown, one_line};
+use crate::text::markdown;
 
 /// Version of the JSON document; grows when a field changes its meaning or goes.
 const SCHEMA: u32 = 1;
@@ -61,8 +61,7 @@ pub(crate) fn empty(archive: &Archive) -> String {
 fn to_text(places: &[Place]) -> String {
     let table = |place: &Place| {
         let entries = place.entries();
-        let rows: Vec<Vec<String>> = entries.iter().map(|entry| lines(entry, one_line)).collect();
-        let table = text_table(&HEADERS, &rows);
+        let table = text_table(&headers(), &lines(&entries));
         let mut text = format!("{} (key {})\n{}\n\n{}\n", place.name(), place.key, newest(place), table.trim_end());
         for note in notes(&entries) {
             text.push_str(&format!("{}: {}\n", note.kind.word(), note.text()));
@@ -71,10 +70,6 @@ fn to_text(places: &[Place]) -> String {
     };
     let tables: Vec<String> = places.iter().map(table).collect();
     format!("{}\n{LEGEND}", tables.join("\n"))
-}
-
-fn lines(entry: &Entry, escape: impl Fn(&str) -> String) -> Vec<String> {
-    columns::cells(entry).iter().map(|cell| escape(&cell.line())).collect()
 }
 
 /// When and at which commit the newest run of a machine was made.
@@ -106,14 +101,19 @@ fn to_markdown(places: &[Place]) -> Result<String> {
         MarkdownTable {
             name: markdown(&format!("{} (key {})", place.name(), place.key)),
             newest: markdown(&newest(place)),
-            header: pipe_row(HEADERS),
-            rule: pipe_rule(&HEADERS),
-            rows: entries.iter().map(|entry| pipe_row(lines(entry, markdown))).collect(),
+            header: pipe_row(headers()),
+            rule: pipe_rule(&headers()),
+            rows: markdown_rows(&entries),
             notes: notes(&entries).iter().map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text()))).collect(),
         }
     };
     let view = MarkdownView { machines: places.iter().map(table).collect(), legend: LEGEND };
     render("table.md", &view)
+}
+
+/// The rows of a Markdown table, every cell escaped.
+pub(crate) fn markdown_rows(entries: &[Entry]) -> Vec<String> {
+    lines(entries).iter().map(|line| pipe_row(line.iter().map(|text| markdown(text)))).collect()
 }
 
 /// One row of a Markdown table. Cells must be escaped already.

@@ -1,19 +1,15 @@
 //! The Python tool's guide, as it was: its cells are Markdown already and are not escaped again.
 
 use store::legacy::{Guide, GuideNote, GuideRow};
+use store::summary::Mark;
 
 use super::{Line, Method, View};
-use crate::columns::{HEADERS, symbol};
+use crate::columns::{GUIDE_COLUMNS, headers};
 use crate::table::{pipe_row, pipe_rule};
 use crate::text::one_line;
 
-use store::summary::Mark;
-
-/// The seven columns that the guide has.
-const COLUMNS: usize = 7;
-
 pub(super) fn view(guide: &Guide) -> View {
-    let headers = &HEADERS[..COLUMNS];
+    let headers = &headers()[..GUIDE_COLUMNS];
     View {
         title: one_line(&guide.title),
         date: guide.date.to_string(),
@@ -30,8 +26,8 @@ pub(super) fn view(guide: &Guide) -> View {
 }
 
 /// The seven cells of one imported row.
-pub(crate) fn cells(row: &GuideRow) -> [String; COLUMNS] {
-    let mark = |yes| symbol(if yes { Mark::Yes } else { Mark::No }).to_owned();
+pub(crate) fn cells(row: &GuideRow) -> [String; GUIDE_COLUMNS] {
+    let mark = |yes| if yes { Mark::Yes } else { Mark::No }.sign().to_owned();
     [
         one_line(&row.model),
         mark(row.vision),

@@ -2,26 +2,22 @@
 
 use super::{Line, Method, View};
 use crate::archive::{Entry, Place};
-use crate::columns::{self, Cell, HEADERS};
+use crate::columns::{AVOID, Cell, cells, headers};
 use crate::notes::{self, Kind, notes};
-use crate::table::{newest, pipe_row, pipe_rule};
+use crate::table::{markdown_rows, newest, pipe_row, pipe_rule};
 use crate::text::{markdown, one_line, shell};
-
-/// Rules of a status that speaks against using a model.
-const AVOID: [&str; 4] = ["R2", "R3", "R4", "R5"];
 
 pub(super) fn view(place: &Place) -> View {
     let entries = place.entries();
     let at = place.newest().unwrap_or_default();
-    let row = |entry: &Entry| pipe_row(columns::cells(entry).iter().map(|cell| markdown(&cell.line())));
     View {
         title: "VLM Model Loading Reference Guide".to_owned(),
         date: at.date_naive().to_string(),
-        header: pipe_row(HEADERS),
-        rule: pipe_rule(&HEADERS),
-        rows: entries.iter().map(row).collect(),
+        header: pipe_row(headers()),
+        rule: pipe_rule(&headers()),
+        rows: markdown_rows(&entries),
         notes: footnotes(place, &entries),
-        methods: entries.iter().map(method).collect(),
+        methods: methods(&entries),
         recommendations: recommendations(&entries),
         issues: issues(&entries),
         updated: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -37,16 +33,18 @@ fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
     about.into_iter().chain(refused).collect()
 }
 
-fn method(entry: &Entry) -> Method {
-    let [_, _, _, inference, load, memory, ..] = columns::cells(entry);
-    let figure = |cell: &Cell, unit: &str| match cell.sub.is_empty() {
-        true => "not measured".to_owned(),
-        false => format!("{}{unit}", cell.text),
+/// The loading method of every entry: the command that measures it, and what that gave.
+fn methods(entries: &[Entry]) -> Vec<Method> {
+    entries.iter().zip(cells(entries)).map(|(entry, cells)| method(entry, &cells)).collect()
+}
+
+fn method(entry: &Entry, cells: &[Cell]) -> Method {
+    let figure = |at: usize, unit: &str| match cells.get(at) {
+        Some(cell) if !cell.sub.is_empty() => format!("{}{unit}", cell.text),
+        _ => "not measured".to_owned(),
     };
-    let figures = format!(
-        "# Load time: {} | Avg Inference: {} | Memory Diff: {}",
-        figure(&load, "s"), figure(&inference, "s"), figure(&memory, "GB")
-    );
+    let (inference, load, memory) = (figure(3, "s"), figure(4, ""), figure(5, "GB"));
+    let figures = format!("# Load time (s): {load} | Avg Inference: {inference} | Memory Diff: {memory}");
     let mut lines = vec![command(entry), figures, format!("# {}", entry.variant().join(", "))];
     if !entry.revision.is_empty() {
         lines.push(format!("# Revision: {}", one_line(&entry.revision)));

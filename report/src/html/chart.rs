@@ -232,7 +232,7 @@ impl Axis {
         let pad = (0.08 * (highest - lowest)).max((narrowest - (highest - lowest)) / 2.0);
         let (from, to) = (lowest - pad, highest + pad);
         let from = if lowest >= 0.0 { from.max(-0.04 * (to - from)) } else { from };
-        plot(from, to, round_step((to - from) / 3.0, trend.unit))
+        plot(from, to, round_step((to - from) / 3.0, to, trend.unit))
     }
 
     fn place(&self, value: f64) -> f64 {
@@ -266,11 +266,12 @@ fn all_values(trend: &Trend) -> impl Iterator<Item = f64> + '_ {
     trend.points.iter().flat_map(ends).filter(|value| value.is_finite())
 }
 
-/// The next of 1, 2, 2.5 and 5 times a power of the unit's own base at or above `step`.
-fn round_step(step: f64, unit: Unit) -> f64 {
+/// The next of 1, 2, 2.5 and 5 times a power of ten at or above `step`; of bytes, in the unit in
+/// which `top` prints.
+fn round_step(step: f64, top: f64, unit: Unit) -> f64 {
     const MIB: f64 = 1_048_576.0;
     let base = match unit {
-        Unit::Byte if step >= 512.0 * MIB => 1024.0 * MIB,
+        Unit::Byte if top.abs() >= 1024.0 * MIB => 1024.0 * MIB,
         Unit::Byte => MIB,
         _ => 1.0,
     };
@@ -324,8 +325,8 @@ mod tests {
         check(Unit::Second, &[1.0, 2.0, 3.0], &["1.00 s", "2.00 s", "3.00 s"]);
         check(Unit::Second, &[0.1], &["90.0 ms", "100 ms", "110 ms"]);
         check(Unit::Ratio, &[0.5], &["0 %", "50 %", "100 %"]);
-        check(Unit::Count, &[0.0], &["0", "2"]);
-        check(Unit::Byte, &[1.5e9, 1.6e9], &["1.50 GiB", "1.50 GiB"][..1].as_ref());
+        check(Unit::Count, &[0.0], &["0", "1", "2"]);
+        check(Unit::Byte, &[1.5e9, 1.6e9], &["1.40 GiB", "1.60 GiB"]);
     }
 
     #[test]

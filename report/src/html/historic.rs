@@ -9,7 +9,7 @@ use store::legacy::{Guide, HistoricRow};
 
 use super::chart::{Chart, Point, Trend, draw};
 use crate::archive::Archive;
-use crate::columns::HEADERS;
+use crate::columns::{GUIDE_COLUMNS, headers};
 use crate::guide;
 use crate::text::one_line;
 
@@ -32,8 +32,8 @@ pub(super) struct Past {
 #[derive(Serialize)]
 struct PastGuide {
     caption: String,
-    headers: &'static [&'static str],
-    rows: Vec<[String; 7]>,
+    headers: Vec<&'static str>,
+    rows: Vec<[String; GUIDE_COLUMNS]>,
 }
 
 /// What was imported; none where nothing was.
@@ -54,7 +54,7 @@ pub(super) fn past(archive: &Archive) -> Option<Past> {
 fn table(guide: &Guide) -> PastGuide {
     PastGuide {
         caption: format!("Historic guide of {}, {}, not comparable", guide.date, one_line(&guide.environment)),
-        headers: &HEADERS[..7],
+        headers: headers().into_iter().take(GUIDE_COLUMNS).collect(),
         rows: guide.rows.iter().map(guide::imported::cells).collect(),
     }
 }
