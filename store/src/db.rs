@@ -30,6 +30,19 @@ pub struct Db {
 }
 
 impl Db {
+    /// Where the database is when nobody names one: `results.db` of the nearest folder upwards
+    /// from the working directory that has one, else of the working directory.
+    #[must_use]
+    pub fn default_path() -> PathBuf {
+        let name = Path::new("results.db");
+        let here = std::env::current_dir().unwrap_or_default();
+        let candidates = here.ancestors().map(|folder| folder.join(name));
+        candidates
+            .into_iter()
+            .find(|path| path.is_file())
+            .unwrap_or_else(|| name.to_owned())
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

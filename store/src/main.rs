@@ -1,3 +1,16 @@
 //! The `store` command.
 
-fn main() {}
+mod cli;
+mod export;
+mod import;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run().unwrap_or_else(|error| {
+        // One line, whatever a hostile file put into it.
+        let line = format!("{error:#}").replace(char::is_control, " ");
+        eprintln!("store: {line}");
+        ExitCode::from(2)
+    })
+}

@@ -280,7 +280,7 @@ mod tests {
         check(
             "5.34s |",
             "5.43s |",
-            "guide, line 33: wanted \"# Load time: 5.34s | Avg Inference: 5.89s | Memory Diff: -1.15GB\", found \"# Load time: 5.43s | Avg Inference: 5.89s | Memory Diff: -1.1…\"",
+            "guide, line 33: wanted \"# Load time: 5.34s | Avg Inference: 5.89s | Memory Diff: -1.15GB\", found \"# Load time: 5.43s | Avg Inference: 5.89s | Memory Diff: -1.…\"",
         );
         check(
             "- LLaVA-MLX: ",

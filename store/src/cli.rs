@@ -1,0 +1,174 @@
+//! The command line: clap types stop here.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use store::{Db, Error, RunFilter, Session, Uuid};
+
+use crate::{export, import};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo store list
+  cargo store verify
+  cargo store import datasets/legacy/guide-2025-07-22.md datasets/legacy/legacy-results.json
+  cargo store export > sessions.json && cargo store --db copy.db import sessions.json
+  cargo store export --format csv > values.csv
+
+Exit status: 0 done and sound, 1 verify found problems, 2 cannot.";
+
+/// Looks after results.db: import, export, verify, list.
+#[derive(Parser)]
+#[command(name = "store", version, after_help = EXAMPLES)]
+struct Cli {
+    /// The database [default: results.db of the nearest folder upwards that has one]
+    #[arg(long, global = true, value_name = "FILE")]
+    db: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Add exported sessions, or the earlier tool's guide (.md) and history (.json); known ones stay
+    #[command(after_help = "Example:\n  cargo store import sessions.json")]
+    Import {
+        /// What to add; its content tells what it is. All are read before any is stored
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print sessions with their runs and raw values
+    #[command(after_help = "Examples:\n  cargo store export --session 0198…\n  \
+        cargo store export --run 0198… --format csv")]
+    Export(ExportArgs),
+    /// Check the file and decode every row; restores a file whose writer was killed
+    #[command(after_help = "Example:\n  cargo store verify && git add results.db")]
+    Verify,
+    /// Print the sessions, a line each, oldest first
+    #[command(after_help = "Example:\n  cargo store list --json | jq .suite")]
+    List {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct ExportArgs {
+    /// Only this session
+    #[arg(long, value_name = "ID", conflicts_with = "run")]
+    session: Option<Uuid>,
+    /// Only this run, with its session
+    #[arg(long, value_name = "ID")]
+    run: Option<Uuid>,
+    /// json: one document (= one line) a session; csv: one line a raw value
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Json,
+    Csv,
+}
+
+/// Runs the command of this process.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    let cli = Cli::parse();
+    let path = cli.db.unwrap_or_else(Db::default_path);
+    let mut out = io::stdout().lock();
+    let done = match cli.command {
+        Command::Import { files } => import::import(&path, &files, &mut out),
+        Command::Export(args) => export(&path, &args, &mut out),
+        Command::Verify => verify(&path, &mut out),
+        Command::List { json: true } => list(&path, &mut out, as_json),
+        Command::List { json: false } => list(&path, &mut out, as_line),
+    };
+    let flushed = done.and_then(|code| Ok(out.flush().map(|()| code)?));
+    match flushed {
+        // The reader of a pipe had enough, as `head` does.
+        Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        other => other,
+    }
+}
+
+fn broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io.map(io::Error::kind)
+        .any(|kind| kind == ErrorKind::BrokenPipe)
+}
+
+fn export(path: &Path, args: &ExportArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let db = Db::open_existing(path)?;
+    let documents = export::documents(&db, args.session, args.run)?;
+    match args.format {
+        Format::Json => export::json(&documents, out)?,
+        Format::Csv => export::csv(&documents, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let db = match Db::open_existing(path) {
+        // Opening for writing restores the one and upgrades the other.
+        Err(Error::CutOff { .. } | Error::TooOld { .. }) => Db::open(path)?,
+        opened => opened?,
+    };
+    let problems = db.verify()?;
+    for problem in &problems {
+        writeln!(out, "{}", problem.replace(char::is_control, " "))?;
+    }
+    if !problems.is_empty() {
+        return Ok(ExitCode::from(1));
+    }
+    let (sessions, runs) = (db.sessions()?.len(), db.runs(&RunFilter::default())?.len());
+    let (guides, historic) = (db.guides()?.len(), db.history()?.len());
+    let path = path.display();
+    writeln!(
+        out,
+        "{path} is sound: {sessions} sessions, {runs} runs, {guides} guides, {historic} historic rows"
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(
+    path: &Path,
+    out: &mut dyn Write,
+    print: fn(&Session, usize) -> serde_json::Result<String>,
+) -> anyhow::Result<ExitCode> {
+    let db = Db::open_existing(path)?;
+    for session in db.sessions()? {
+        let of_session = RunFilter {
+            session: Some(session.id),
+            ..RunFilter::default()
+        };
+        writeln!(out, "{}", print(&session, db.runs(&of_session)?.len())?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_line(session: &Session, runs: usize) -> serde_json::Result<String> {
+    let at = session.at.format("%Y-%m-%d %H:%M:%S UTC");
+    let state = if session.finished.is_some() {
+        "finished"
+    } else {
+        "cut off"
+    };
+    let machine = session.machine.describe();
+    let Session {
+        id, suite, profile, ..
+    } = session;
+    let line = format!("{id}  {at}  {suite}/{profile}  {runs} runs  {state}  {machine}");
+    Ok(line.replace(char::is_control, " "))
+}
+
+fn as_json(session: &Session, runs: usize) -> serde_json::Result<String> {
+    let mut value = serde_json::to_value(session)?;
+    value["machine_key"] = session.machine.key().into();
+    value["runs"] = runs.into();
+    serde_json::to_string(&value)
+}
