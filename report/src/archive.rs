@@ -53,7 +53,11 @@ impl Archive {
         let db = Db::open_existing(path)?;
         let runs = db.runs(&RunFilter::default())?;
         let places = places(db.sessions()?, &runs);
-        Ok(Self { places, guides: db.guides()?, history: db.history()? })
+        Ok(Self {
+            places,
+            guides: db.guides()?,
+            history: db.history()?,
+        })
     }
 
     /// The machines that `hardware` names, the one measured last first; all of them without a name.
@@ -63,27 +67,52 @@ impl Archive {
     /// # Errors
     /// [`Error::Hardware`] when it names none of them.
     pub(crate) fn places(&self, hardware: Option<&str>) -> Result<Vec<Place>> {
-        let Some(wanted) = hardware else { return Ok(self.places.clone()) };
-        let named: Vec<Place> = self.places.iter().filter(|place| place.is(wanted)).cloned().collect();
+        let Some(wanted) = hardware else {
+            return Ok(self.places.clone());
+        };
+        let named: Vec<Place> = self
+            .places
+            .iter()
+            .filter(|place| place.is(wanted))
+            .cloned()
+            .collect();
         if !named.is_empty() {
             return Ok(named);
         }
-        let known = self.places.iter().map(|place| format!("{} ({})", place.key, place.name()));
+        let known = self
+            .places
+            .iter()
+            .map(|place| format!("{} ({})", place.key, place.name()));
         let known = known.collect::<Vec<_>>().join("; ");
-        let known = if known.is_empty() { "there is none yet".to_owned() } else { known };
-        Err(Error::Hardware { wanted: wanted.to_owned(), known })
+        let known = if known.is_empty() {
+            "there is none yet".to_owned()
+        } else {
+            known
+        };
+        Err(Error::Hardware {
+            wanted: wanted.to_owned(),
+            known,
+        })
     }
 }
 
 fn places(sessions: Vec<Session>, runs: &[Run]) -> Vec<Place> {
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for session in sessions {
-        let own: Vec<Run> = runs.iter().filter(|run| run.session == session.id).cloned().collect();
+        let own: Vec<Run> = runs
+            .iter()
+            .filter(|run| run.session == session.id)
+            .cloned()
+            .collect();
         if own.is_empty() {
             continue;
         }
         let key = session.machine.key();
-        let empty = Place { key: key.clone(), sessions: Vec::new(), runs: Vec::new() };
+        let empty = Place {
+            key: key.clone(),
+            sessions: Vec::new(),
+            runs: Vec::new(),
+        };
         let place = places.entry(key).or_insert(empty);
         place.sessions.push(session);
         place.runs.extend(own);
@@ -99,7 +128,9 @@ fn places(sessions: Vec<Session>, runs: &[Run]) -> Vec<Place> {
 impl Place {
     /// The machine in words.
     pub(crate) fn name(&self) -> String {
-        self.sessions.last().map_or_else(String::new, |session| one_line(&session.machine.describe()))
+        self.sessions
+            .last()
+            .map_or_else(String::new, |session| one_line(&session.machine.describe()))
     }
 
     fn is(&self, wanted: &str) -> bool {
@@ -114,7 +145,10 @@ impl Place {
 
     /// The days (UTC) on which sessions started.
     pub(crate) fn days(&self) -> BTreeSet<NaiveDate> {
-        self.sessions.iter().map(|session| session.at.date_naive()).collect()
+        self.sessions
+            .iter()
+            .map(|session| session.at.date_naive())
+            .collect()
     }
 
     /// The sessions that started on `day` (UTC), with their runs; none where there are none.
@@ -130,14 +164,26 @@ impl Place {
     fn only(&self, keep: impl Fn(&Session) -> bool) -> Option<Self> {
         let sessions: Vec<Session> = self.sessions.iter().filter(|s| keep(s)).cloned().collect();
         let ids: BTreeSet<_> = sessions.iter().map(|session| session.id).collect();
-        let runs = self.runs.iter().filter(|run| ids.contains(&run.session)).cloned().collect();
+        let runs = self
+            .runs
+            .iter()
+            .filter(|run| ids.contains(&run.session))
+            .cloned()
+            .collect();
         let key = self.key.clone();
-        (!sessions.is_empty()).then_some(Self { key, sessions, runs })
+        (!sessions.is_empty()).then_some(Self {
+            key,
+            sessions,
+            runs,
+        })
     }
 
     /// The newest figures of every model and variant, models in the order they first appeared.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        summary::rows(&self.runs).into_iter().map(|row| self.entry(row)).collect()
+        summary::rows(&self.runs)
+            .into_iter()
+            .map(|row| self.entry(row))
+            .collect()
     }
 
     fn entry(&self, row: Row) -> Entry {
@@ -146,10 +192,19 @@ impl Place {
             newest.insert(&run.cell.scenario, run);
         }
         let ids: BTreeSet<_> = newest.values().map(|run| run.session).collect();
-        let sessions = self.sessions.iter().filter(|s| ids.contains(&s.id)).cloned().collect();
+        let sessions = self
+            .sessions
+            .iter()
+            .filter(|s| ids.contains(&s.id))
+            .cloned()
+            .collect();
         let last = newest.values().max_by_key(|run| run.at);
         let revision = last.map_or_else(String::new, |run| run.cell.revision.clone());
-        Entry { row, sessions, revision }
+        Entry {
+            row,
+            sessions,
+            revision,
+        }
     }
 }
 
@@ -168,20 +223,32 @@ impl Entry {
         let row = &self.row;
         let weights = format!("{} weights", row.weights);
         let parts = [&row.backend, &row.device, &row.precision, &weights];
-        parts.into_iter().filter(|part| !part.is_empty()).map(|part| one_line(part)).collect()
+        parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| one_line(part))
+            .collect()
     }
 
     /// The row's key, for series that may not be mixed.
     pub(crate) fn series(&self) -> [&str; 5] {
         let row = &self.row;
-        [&row.model, &row.backend, &row.device, &row.precision, &row.weights]
+        [
+            &row.model,
+            &row.backend,
+            &row.device,
+            &row.precision,
+            &row.weights,
+        ]
     }
 }
 
 /// Commit and branch of a session, in words: `1a2b3c4d on main, uncommitted changes`.
 pub(crate) fn commit(session: &Session) -> String {
     let environment = &session.environment;
-    let Some(commit) = &environment.commit else { return "commit unknown".to_owned() };
+    let Some(commit) = &environment.commit else {
+        return "commit unknown".to_owned();
+    };
     let mut words: String = commit.chars().take(10).collect();
     if let Some(branch) = &environment.branch {
         words.push_str(&format!(" on {branch}"));

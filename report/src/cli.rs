@@ -8,15 +8,19 @@ use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use report::table::{Format, render_table};
 use report::{Archive, guide, html};
+use store::Db;
 
 /// Tables, the dated guide and trend pages of the runs in a database.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   report table
   report guide --date 2025-07-22 > guide.md
   report html --out site --open
 
-Exit codes: 0 done; 2 cannot, with one line that says why.")]
+Exit codes: 0 done; 2 cannot, with one line that says why."
+)]
 pub(crate) struct Cli {
     /// Database to read [default: results.db of this folder or the nearest one above it]
     #[arg(long, global = true, value_name = "FILE")]
@@ -96,10 +100,7 @@ struct Html {
 /// # Errors
 /// Everything that ends with exit code 2; the text is one line.
 pub(crate) fn run(cli: &Cli) -> Result<()> {
-    let db = match &cli.db {
-        Some(path) => path.clone(),
-        None => nearest()?,
-    };
+    let db = cli.db.clone().unwrap_or_else(Db::default_path);
     let archive = Archive::read(&db)?;
     match &cli.command {
         Command::Table(table) => {
@@ -109,22 +110,26 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
                 Print::Markdown => Format::Markdown,
                 Print::Json => Format::Json,
             };
-            print(&format!("{}\n", render_table(&archive, table.hardware.as_deref(), format)?))
+            print(&format!(
+                "{}\n",
+                render_table(&archive, table.hardware.as_deref(), format)?
+            ))
         }
-        Command::Guide(own) => print(&guide::render_guide(&archive, own.date, own.hardware.as_deref())?),
+        Command::Guide(own) => print(&guide::render_guide(
+            &archive,
+            own.date,
+            own.hardware.as_deref(),
+        )?),
         Command::Html(page) => {
             let file = html::write(&archive, &page.out)?;
             print(&format!("{}\n", file.display()))?;
-            if page.open { Ok(html::show(&file)?) } else { Ok(()) }
+            if page.open {
+                Ok(html::show(&file)?)
+            } else {
+                Ok(())
+            }
         }
     }
-}
-
-/// `results.db` of this folder or of the nearest one above it that has one.
-fn nearest() -> Result<PathBuf> {
-    let here = std::env::current_dir().context("cannot tell the current folder: name a database with --db")?;
-    let found = here.ancestors().map(|folder| folder.join("results.db")).find(|path| path.is_file());
-    Ok(found.unwrap_or_else(|| here.join("results.db")))
 }
 
 /// Writes to standard output. A reader that has heard enough, such as `head`, is no error.

@@ -55,13 +55,19 @@ pub(crate) fn lines(entries: &[Entry]) -> Vec<Vec<String>> {
     for (line, row) in lines.iter_mut().zip(&rows) {
         line.push(row.at.format("%Y-%m-%d").to_string());
     }
-    lines.into_iter().map(|line| line.iter().map(|text| one_line(text)).collect()).collect()
+    lines
+        .into_iter()
+        .map(|line| line.iter().map(|text| one_line(text)).collect())
+        .collect()
 }
 
 /// The same rows with their support split off.
 pub(crate) fn cells(entries: &[Entry]) -> Vec<Vec<Cell>> {
     let row = |(entry, line): (&Entry, Vec<String>)| {
-        line.into_iter().enumerate().map(|(at, text)| cell(entry, at, text)).collect()
+        line.into_iter()
+            .enumerate()
+            .map(|(at, text)| cell(entry, at, text))
+            .collect()
     };
     entries.iter().zip(lines(entries)).map(row).collect()
 }
@@ -78,7 +84,11 @@ fn cell(entry: &Entry, at: usize, text: String) -> Cell {
         CONTEXT => judged(&row.context),
         _ => return figure(text),
     };
-    Cell { text, sub: one_line(&sub), tone }
+    Cell {
+        text,
+        sub: one_line(&sub),
+        tone,
+    }
 }
 
 /// A printed figure (`61.2 ms ± 3 % (n=10/2)`), value above and support below.
@@ -87,7 +97,11 @@ fn figure(text: String) -> Cell {
         Some((value, support)) => (value.to_owned(), format!("± {support}")),
         None => (text, String::new()),
     };
-    Cell { text, sub, tone: Tone::Plain }
+    Cell {
+        text,
+        sub,
+        tone: Tone::Plain,
+    }
 }
 
 const fn tone(mark: Mark) -> Tone {
@@ -136,7 +150,10 @@ mod tests {
     #[test]
     fn a_figure_keeps_its_support() {
         let cell = figure("61.2 ms ± 3 % (n=10/2, provisional)".to_owned());
-        assert_eq!((cell.text.as_str(), cell.sub.as_str()), ("61.2 ms", "± 3 % (n=10/2, provisional)"));
+        assert_eq!(
+            (cell.text.as_str(), cell.sub.as_str()),
+            ("61.2 ms", "± 3 % (n=10/2, provisional)")
+        );
         assert_eq!(figure("n/a".to_owned()).sub, "");
     }
 }

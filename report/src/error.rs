@@ -53,7 +53,9 @@ pub enum Error {
         source: io::Error,
     },
     /// The page was written, but no browser could be started.
-    #[error("cannot start {program} to show {path}: {source}; open that file in a browser yourself")]
+    #[error(
+        "cannot start {program} to show {path}: {source}; open that file in a browser yourself"
+    )]
     Browser {
         /// What was to be started.
         program: &'static str,

@@ -59,7 +59,11 @@ enum Source<'a> {
 /// # Errors
 /// [`Error::Date`] when there is nothing of that day, naming the days there are; [`Error::Empty`];
 /// [`Error::Hardware`].
-pub fn render_guide(archive: &Archive, date: Option<NaiveDate>, hardware: Option<&str>) -> Result<String> {
+pub fn render_guide(
+    archive: &Archive,
+    date: Option<NaiveDate>,
+    hardware: Option<&str>,
+) -> Result<String> {
     let view = match source(archive, date, hardware)? {
         Source::Own(place) => own::view(&place),
         Source::Imported(guide) => imported::view(guide),
@@ -67,8 +71,16 @@ pub fn render_guide(archive: &Archive, date: Option<NaiveDate>, hardware: Option
     render("guide.md", &view)
 }
 
-fn source<'a>(archive: &'a Archive, date: Option<NaiveDate>, hardware: Option<&str>) -> Result<Source<'a>> {
-    let guides: Vec<&Guide> = archive.guides.iter().filter(|guide| names(guide, hardware)).collect();
+fn source<'a>(
+    archive: &'a Archive,
+    date: Option<NaiveDate>,
+    hardware: Option<&str>,
+) -> Result<Source<'a>> {
+    let guides: Vec<&Guide> = archive
+        .guides
+        .iter()
+        .filter(|guide| names(guide, hardware))
+        .collect();
     let places = match archive.places(hardware) {
         Err(Error::Hardware { .. }) if !guides.is_empty() => Vec::new(),
         places => places?,
@@ -77,17 +89,28 @@ fn source<'a>(archive: &'a Archive, date: Option<NaiveDate>, hardware: Option<&s
         Some(date) => places.iter().find_map(|place| place.on(date)),
         None => places.first().cloned(),
     };
-    let past = guides.iter().rev().find(|guide| date.is_none_or(|date| guide.date == date));
+    let past = guides
+        .iter()
+        .rev()
+        .find(|guide| date.is_none_or(|date| guide.date == date));
     match (own, past, date) {
         (Some(place), _, _) => Ok(Source::Own(place)),
         (None, Some(guide), _) => Ok(Source::Imported(guide)),
-        (None, None, Some(date)) => Err(Error::Date { date, known: days(&places, &guides) }),
+        (None, None, Some(date)) => Err(Error::Date {
+            date,
+            known: days(&places, &guides),
+        }),
         (None, None, None) => Err(Error::Empty),
     }
 }
 
 fn names(guide: &Guide, hardware: Option<&str>) -> bool {
-    hardware.is_none_or(|wanted| guide.environment.to_lowercase().contains(&wanted.to_lowercase()))
+    hardware.is_none_or(|wanted| {
+        guide
+            .environment
+            .to_lowercase()
+            .contains(&wanted.to_lowercase())
+    })
 }
 
 fn days(places: &[Place], guides: &[&Guide]) -> String {

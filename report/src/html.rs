@@ -1,5 +1,6 @@
 //! `report html`: one self-contained page. It runs no script and loads nothing.
 
+mod axis;
 mod chart;
 mod historic;
 mod policy;
@@ -83,7 +84,11 @@ pub fn render_page(archive: &Archive) -> Result<String> {
         policy: policy::policy(STYLE),
         style: STYLE,
         scope: scope(&places),
-        machines: places.iter().enumerate().map(|(at, place)| machine(at, place, &places)).collect(),
+        machines: places
+            .iter()
+            .enumerate()
+            .map(|(at, place)| machine(at, place, &places))
+            .collect(),
         empty: empty(archive),
         historic: historic::past(archive).into_iter().collect(),
         legend: legend(),
@@ -97,9 +102,15 @@ pub fn render_page(archive: &Archive) -> Result<String> {
 /// [`Error::Write`] with the path that could not be written.
 pub fn write(archive: &Archive, folder: &Path) -> Result<PathBuf> {
     let page = render_page(archive)?;
-    fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+    fs::create_dir_all(folder).map_err(|source| Error::Write {
+        path: folder.to_owned(),
+        source,
+    })?;
     let path = folder.join("index.html");
-    fs::write(&path, page).map_err(|source| Error::Write { path: path.clone(), source })?;
+    fs::write(&path, page).map_err(|source| Error::Write {
+        path: path.clone(),
+        source,
+    })?;
     Ok(path)
 }
 
@@ -108,9 +119,21 @@ pub fn write(archive: &Archive, folder: &Path) -> Result<PathBuf> {
 /// # Errors
 /// [`Error::Browser`] when its opener could not be started.
 pub fn show(path: &Path) -> Result<()> {
-    let program = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let started = Command::new(program).arg(path).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    started.map(drop).map_err(|source| Error::Browser { program, path: path.to_owned(), source })
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
+    let started = Command::new(program)
+        .arg(path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    started.map(drop).map_err(|source| Error::Browser {
+        program,
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn scope(places: &[Place]) -> String {
@@ -121,19 +144,38 @@ fn scope(places: &[Place]) -> String {
     let runs = places.iter().map(|place| place.runs.len()).sum();
     let sessions = places.iter().map(|place| place.sessions.len()).sum();
     let newest = places.iter().filter_map(Place::newest).max();
-    let newest = newest.map_or_else(String::new, |at| format!(", the newest of {}", at.format("%Y-%m-%d %H:%M UTC")));
+    let newest = newest.map_or_else(String::new, |at| {
+        format!(", the newest of {}", at.format("%Y-%m-%d %H:%M UTC"))
+    });
     let (machines, runs) = (count(places.len(), "machine"), count(runs, "run"));
-    format!("{runs} in {} on {machines}{newest}.", count(sessions, "session"))
+    format!(
+        "{runs} in {} on {machines}{newest}.",
+        count(sessions, "session")
+    )
 }
 
 fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
     let entries = place.entries();
-    let pick = |(other, place): (usize, &Place)| Pick { key: place.key.clone(), name: place.name(), current: other == at };
-    let picker = if places.len() > 1 { places.iter().enumerate().map(pick).collect() } else { Vec::new() };
-    let day = place.newest().map_or_else(String::new, |at| at.format("%Y-%m-%d").to_string());
+    let pick = |(other, place): (usize, &Place)| Pick {
+        key: place.key.clone(),
+        name: place.name(),
+        current: other == at,
+    };
+    let picker = if places.len() > 1 {
+        places.iter().enumerate().map(pick).collect()
+    } else {
+        Vec::new()
+    };
+    let day = place
+        .newest()
+        .map_or_else(String::new, |at| at.format("%Y-%m-%d").to_string());
     let note = |note: crate::notes::Note| NoteView {
         kind: note.kind.word(),
-        tone: if note.kind == Kind::Failed { "bad" } else { "warn" },
+        tone: if note.kind == Kind::Failed {
+            "bad"
+        } else {
+            "warn"
+        },
         text: note.text(),
     };
     MachineView {
@@ -141,9 +183,14 @@ fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
         name: place.name(),
         picker,
         facts: facts(place),
-        caption: format!("Newest figures of every model, {day}. Below each figure its spread and sample count."),
+        caption: format!(
+            "Newest figures of every model, {day}. Below each figure its spread and sample count."
+        ),
         headers: headers(),
-        rows: cells(&entries).into_iter().map(|row| row.into_iter().map(cell).collect()).collect(),
+        rows: cells(&entries)
+            .into_iter()
+            .map(|row| row.into_iter().map(cell).collect())
+            .collect(),
         notes: notes(&entries).into_iter().map(note).collect(),
         models: trend::models(place),
     }
@@ -156,17 +203,37 @@ fn cell(cell: Cell) -> CellView {
         Tone::Bad => "bad",
         Tone::Plain => "",
     };
-    CellView { text: cell.text, sub: cell.sub, tone }
+    CellView {
+        text: plain_signs(cell.text),
+        sub: cell.sub,
+        tone,
+    }
+}
+
+/// Emoji as plain signs: the page has colours of its own, and not every system has an emoji font.
+fn plain_signs(text: String) -> String {
+    text.replace('✅', "✓")
+        .replace('❌', "✗")
+        .replace("⚠️", "!")
 }
 
 /// What was true of the newest session of a machine.
 fn facts(place: &Place) -> Vec<Fact> {
-    let Some(session) = place.sessions.last() else { return Vec::new() };
+    let Some(session) = place.sessions.last() else {
+        return Vec::new();
+    };
     let environment = &session.environment;
-    let backends: Vec<String> = environment.backends.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let backends: Vec<String> = environment
+        .backends
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
     let facts = [
         ("Key", place.key.clone()),
-        ("Newest session", session.at.format("%Y-%m-%d %H:%M UTC").to_string()),
+        (
+            "Newest session",
+            session.at.format("%Y-%m-%d %H:%M UTC").to_string(),
+        ),
         ("Profile", session.profile.clone()),
         ("Suite", session.suite.clone()),
         ("Source", commit(session)),
@@ -174,21 +241,58 @@ fn facts(place: &Place) -> Vec<Fact> {
         ("System", environment.os_build.clone()),
         ("Power", environment.power.clone()),
         ("Threads", environment.threads.to_string()),
-        ("State", if session.finished.is_some() { "finished" } else { "cut off, can be resumed" }.to_owned()),
+        (
+            "State",
+            if session.finished.is_some() {
+                "finished"
+            } else {
+                "cut off, can be resumed"
+            }
+            .to_owned(),
+        ),
     ];
     let known = facts.into_iter().filter(|(_, detail)| !detail.is_empty());
-    known.map(|(term, detail)| Fact { term, detail: one_line(&detail) }).collect()
+    known
+        .map(|(term, detail)| Fact {
+            term,
+            detail: one_line(&detail),
+        })
+        .collect()
 }
 
 fn legend() -> Vec<Fact> {
     let facts = [
-        ("Figure", "The median over fresh processes of each process's median. All raw samples are in the database."),
-        ("± 3 %", "The farther end of the 95 % interval, whose unit is the process. One process gives no interval."),
+        (
+            "Figure",
+            "The median over fresh processes of each process's median. All raw samples are in the database.",
+        ),
+        (
+            "± 3 %",
+            "The farther end of the 95 % interval, whose unit is the process. One process gives no interval.",
+        ),
         ("n=10/2", "10 trials in 2 processes."),
-        ("Provisional", "Two processes or fewer: the interval is wide, and the figure may move."),
-        ("Void", "A figure that was taken and refused, with the reason. It enters no statistics; a × marks it in a trend."),
-        ("Status", "Given by the numbered rule printed with it: R1 not measured, R2 broken, R3 blind, R4 state issues, R6 vision only, R8 reliable."),
-        ("Trend", "One point a session. Point at it for date, commit and counts, or open the figures below it. Series of different backends, devices, precisions or weights are never joined."),
+        (
+            "Provisional",
+            "Two processes or fewer: the interval is wide, and the figure may move.",
+        ),
+        (
+            "Void",
+            "A figure that was taken and refused, with the reason. It enters no statistics; a × marks it in a trend.",
+        ),
+        (
+            "Status",
+            "Given by the numbered rule printed with it: R1 not measured, R2 broken, R3 blind, R4 state issues, R6 vision only, R8 reliable.",
+        ),
+        (
+            "Trend",
+            "One point a session. Point at it for date, commit and counts, or open the figures below it. Series of different backends, devices, precisions or weights are never joined.",
+        ),
     ];
-    facts.into_iter().map(|(term, detail)| Fact { term, detail: detail.to_owned() }).collect()
+    facts
+        .into_iter()
+        .map(|(term, detail)| Fact {
+            term,
+            detail: detail.to_owned(),
+        })
+        .collect()
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use store::Stage;
+use store::summary::Mark;
 
 use crate::archive::Entry;
 use crate::text::one_line;
@@ -46,6 +47,30 @@ impl Note {
     }
 }
 
+/// What the verdicts of every row rest on: `tiny-smolvlm: vision SEES (14/14 right, …); text …`.
+///
+/// Models that were never asked are left out: their cells say so already.
+pub(crate) fn verdicts(entries: &[Entry]) -> Vec<String> {
+    entries.iter().filter_map(verdict_line).collect()
+}
+
+fn verdict_line(entry: &Entry) -> Option<String> {
+    let row = &entry.row;
+    let named = [
+        ("vision", &row.vision),
+        ("text", &row.text),
+        ("drift", &row.drift),
+        ("context", &row.context),
+    ];
+    let known = named
+        .into_iter()
+        .filter(|(_, verdict)| verdict.mark != Mark::Unknown);
+    let words: Vec<String> = known
+        .map(|(name, v)| format!("{name} {} ({})", v.label, v.detail))
+        .collect();
+    (!words.is_empty()).then(|| one_line(&format!("{}: {}", row.model, words.join("; "))))
+}
+
 /// The notes of a table, in the order of its rows.
 pub(crate) fn notes(entries: &[Entry]) -> Vec<Note> {
     entries.iter().flat_map(of).collect()
@@ -54,12 +79,23 @@ pub(crate) fn notes(entries: &[Entry]) -> Vec<Note> {
 /// The notes of one row: failures first.
 pub(crate) fn of(entry: &Entry) -> Vec<Note> {
     let row = &entry.row;
-    let note = |kind, about, reason: &String| Note { kind, model: row.model.clone(), about, reason: reason.clone() };
+    let note = |kind, about, reason: &String| Note {
+        kind,
+        model: row.model.clone(),
+        about,
+        reason: reason.clone(),
+    };
     let failed = row.failures.iter().map(|(scenario, stage, message)| {
-        note(Kind::Failed, format!("{scenario}, {}", stage_words(*stage)), message)
+        note(
+            Kind::Failed,
+            format!("{scenario}, {}", stage_words(*stage)),
+            message,
+        )
     });
     let voids = row.voids.iter().map(|void| {
-        let what = void.metric.map_or("the whole cell".to_owned(), |metric| metric.name().to_owned());
+        let what = void.metric.map_or("the whole cell".to_owned(), |metric| {
+            metric.name().to_owned()
+        });
         let about = match void.count {
             0 => what,
             1 => format!("1 value of {what}"),

@@ -7,7 +7,7 @@ use store::summary::{Verdict, text_table};
 use crate::archive::{Archive, Entry, Place, commit};
 use crate::columns::{self, headers, lines};
 use crate::error::Result;
-use crate::notes::{self, notes};
+use crate::notes::{self, notes, verdicts};
 use crate::template::render;
 use crate::text::markdown;
 
@@ -62,7 +62,17 @@ fn to_text(places: &[Place]) -> String {
     let table = |place: &Place| {
         let entries = place.entries();
         let table = text_table(&headers(), &lines(&entries));
-        let mut text = format!("{} (key {})\n{}\n\n{}\n", place.name(), place.key, newest(place), table.trim_end());
+        let mut text = format!(
+            "{} (key {})\n{}\n\n{}\n",
+            place.name(),
+            place.key,
+            newest(place),
+            table.trim_end()
+        );
+        text.push('\n');
+        for line in verdicts(&entries) {
+            text.push_str(&format!("verdicts: {line}\n"));
+        }
         for note in notes(&entries) {
             text.push_str(&format!("{}: {}\n", note.kind.word(), note.text()));
         }
@@ -74,7 +84,9 @@ fn to_text(places: &[Place]) -> String {
 
 /// When and at which commit the newest run of a machine was made.
 pub(crate) fn newest(place: &Place) -> String {
-    let at = place.newest().map_or_else(String::new, |at| at.format("%Y-%m-%d %H:%M UTC").to_string());
+    let at = place.newest().map_or_else(String::new, |at| {
+        at.format("%Y-%m-%d %H:%M UTC").to_string()
+    });
     let commit = place.sessions.last().map_or_else(String::new, commit);
     format!("Newest run {at}, {commit}")
 }
@@ -104,27 +116,48 @@ fn to_markdown(places: &[Place]) -> Result<String> {
             header: pipe_row(headers()),
             rule: pipe_rule(&headers()),
             rows: markdown_rows(&entries),
-            notes: notes(&entries).iter().map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text()))).collect(),
+            notes: markdown_notes(&entries),
         }
     };
-    let view = MarkdownView { machines: places.iter().map(table).collect(), legend: LEGEND };
+    let view = MarkdownView {
+        machines: places.iter().map(table).collect(),
+        legend: LEGEND,
+    };
     render("table.md", &view)
 }
 
 /// The rows of a Markdown table, every cell escaped.
 pub(crate) fn markdown_rows(entries: &[Entry]) -> Vec<String> {
-    lines(entries).iter().map(|line| pipe_row(line.iter().map(|text| markdown(text)))).collect()
+    lines(entries)
+        .iter()
+        .map(|line| pipe_row(line.iter().map(|text| markdown(text))))
+        .collect()
+}
+
+/// The lines below a Markdown table: what the verdicts rest on, then what failed or was refused.
+pub(crate) fn markdown_notes(entries: &[Entry]) -> Vec<String> {
+    let verdicts = verdicts(entries)
+        .into_iter()
+        .map(|line| format!("**verdicts** {}", markdown(&line)));
+    let notes = notes(entries).into_iter();
+    verdicts
+        .chain(notes.map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text()))))
+        .collect()
 }
 
 /// One row of a Markdown table. Cells must be escaped already.
 pub(crate) fn pipe_row<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
-    let cells = cells.into_iter().map(|cell| format!(" {} |", cell.as_ref()));
+    let cells = cells
+        .into_iter()
+        .map(|cell| format!(" {} |", cell.as_ref()));
     format!("|{}", cells.collect::<String>())
 }
 
 /// The row of dashes under a header, each as wide as its header with its two blanks.
 pub(crate) fn pipe_rule(headers: &[&str]) -> String {
-    let dashes = headers.iter().map(|header| format!("{}|", "-".repeat(header.chars().count() + 2)));
+    let dashes = headers
+        .iter()
+        .map(|header| format!("{}|", "-".repeat(header.chars().count() + 2)));
     format!("|{}", dashes.collect::<String>())
 }
 
@@ -139,7 +172,8 @@ fn to_json(archive: &Archive, places: &[Place]) -> Value {
             "notes": notes(&entries),
         })
     };
-    let mut document = json!({ "schema": SCHEMA, "machines": places.iter().map(machine).collect::<Vec<_>>() });
+    let mut document =
+        json!({ "schema": SCHEMA, "machines": places.iter().map(machine).collect::<Vec<_>>() });
     if places.is_empty() {
         document["note"] = empty(archive).into();
     }

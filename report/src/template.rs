@@ -20,15 +20,25 @@ const TEMPLATES: &[(&str, &str)] = &[
 /// # Errors
 /// [`Error::Template`] with the template's name and line.
 pub(crate) fn render(name: &str, view: &impl Serialize) -> Result<String> {
-    let failed = |source| Error::Template { name: name.to_owned(), source };
+    let failed = |source| Error::Template {
+        name: name.to_owned(),
+        source,
+    };
     let view = Value::from(Serde(view));
-    environment().and_then(|env| env.get_template(name)?.render(view)).map_err(failed)
+    environment()
+        .and_then(|env| env.get_template(name)?.render(view))
+        .map_err(failed)
 }
 
 fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
-    env.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    env.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
     for (name, text) in TEMPLATES {
         env.add_template(name, text)?;
     }

@@ -21,7 +21,8 @@ pub(crate) fn markdown(text: &str) -> String {
     let mut before = ' ';
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
-        let inside_word = before.is_alphanumeric() && chars.peek().is_some_and(|c| c.is_alphanumeric());
+        let inside_word =
+            before.is_alphanumeric() && chars.peek().is_some_and(|c| c.is_alphanumeric());
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -57,7 +58,10 @@ mod tests {
         check("SmolVLM2-500M (bf16)", "SmolVLM2-500M (bf16)");
         check("snake_case and _emphasis_", r"snake_case and \_emphasis\_");
         check("a | b\nc", r"a \| b c");
-        check("<img onerror=x> & `code`", r"&lt;img onerror=x&gt; &amp; \`code\`");
+        check(
+            "<img onerror=x> & `code`",
+            r"&lt;img onerror=x&gt; &amp; \`code\`",
+        );
         check("[link](javascript:x)", r"[link\](javascript:x)");
         check("[0.1, 0.2] n=6/3", "[0.1, 0.2] n=6/3");
         check("C:\\|", r"C:\\\|");
@@ -65,7 +69,10 @@ mod tests {
 
     #[test]
     fn no_control_reaches_a_terminal() {
-        assert_eq!(one_line("a\u{1b}[31mb\u{202e}c\r\nd"), "a\u{fffd}[31mb\u{fffd}c  d");
+        assert_eq!(
+            one_line("a\u{1b}[31mb\u{202e}c\r\nd"),
+            "a\u{fffd}[31mb\u{fffd}c  d"
+        );
     }
 
     #[test]

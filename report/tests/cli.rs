@@ -1,4 +1,5 @@
 //! The `report` command: output, exit codes, error texts.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod fixture;
 
@@ -32,11 +33,18 @@ fn refused(db: &Path, arguments: &[&str]) -> String {
 fn every_command_does_its_work() {
     let folder = database();
     let db = folder.path().join("results.db");
-    for arguments in [&["table"][..], &["table", "--json"], &["table", "--format", "markdown"], &["guide"]] {
+    for arguments in [
+        &["table"][..],
+        &["table", "--json"],
+        &["table", "--format", "markdown"],
+        &["guide"],
+    ] {
         report(&db, arguments).assert().success();
     }
     let site = folder.path().join("new/site");
-    report(&db, &["html", "--out", site.to_str().unwrap()]).assert().success();
+    report(&db, &["html", "--out", site.to_str().unwrap()])
+        .assert()
+        .success();
     assert!(site.join("index.html").is_file());
     assert_eq!(std::fs::read_dir(site).unwrap().count(), 1);
 }
@@ -46,7 +54,12 @@ fn the_database_of_a_folder_above_is_found() {
     let folder = database();
     let below = folder.path().join("a/b");
     std::fs::create_dir_all(&below).unwrap();
-    Command::cargo_bin("report").unwrap().arg("table").current_dir(below).assert().success();
+    Command::cargo_bin("report")
+        .unwrap()
+        .arg("table")
+        .current_dir(below)
+        .assert()
+        .success();
 }
 
 #[test]
@@ -57,7 +70,10 @@ fn what_cannot_be_done_is_said_in_one_line() {
     assert!(refused(&db, &["table", "--hardware", "Z80"]).contains("Apple M3"));
     // A file stands where the folder should be made.
     let blocked = db.join("site");
-    assert!(refused(&db, &["html", "--out", blocked.to_str().unwrap()]).starts_with("report: cannot write "));
+    assert!(
+        refused(&db, &["html", "--out", blocked.to_str().unwrap()])
+            .starts_with("report: cannot write ")
+    );
     let none = folder.path().join("none.db");
     assert!(refused(&none, &["table"]).contains("no database at "));
     assert!(!none.exists());
@@ -68,8 +84,16 @@ fn what_cannot_be_done_is_said_in_one_line() {
 
 #[test]
 fn help_shows_examples() {
-    for (command, example) in [("table", "report table --format json"), ("guide", "report guide --date"), ("html", "report html --out")] {
-        let ran = Command::cargo_bin("report").unwrap().args([command, "--help"]).assert().success();
+    for (command, example) in [
+        ("table", "report table --format json"),
+        ("guide", "report guide --date"),
+        ("html", "report html --out"),
+    ] {
+        let ran = Command::cargo_bin("report")
+            .unwrap()
+            .args([command, "--help"])
+            .assert()
+            .success();
         let help = String::from_utf8(ran.get_output().stdout.clone()).unwrap();
         assert!(help.contains(example), "{help}");
     }

@@ -1,4 +1,5 @@
 //! The documents, rendered from real databases: snapshots, the golden guide, hostile text.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 mod fixture;
 
@@ -34,17 +35,26 @@ fn table_in_every_format() {
     let render = |format| render_table(&archive, None, format).unwrap();
     insta::assert_snapshot!("table_text", render(Format::Text));
     insta::assert_snapshot!("table_markdown", render(Format::Markdown));
-    insta::assert_snapshot!("table_json", render_table(&archive, Some("M2"), Format::Json).unwrap());
+    insta::assert_snapshot!(
+        "table_json",
+        render_table(&archive, Some("M2"), Format::Json).unwrap()
+    );
 }
 
 #[test]
 fn guide_of_our_own_runs() {
     let archive = archive(fixture::sample_database);
-    insta::assert_snapshot!("guide_own", guide::render_guide(&archive, None, None).unwrap());
+    insta::assert_snapshot!(
+        "guide_own",
+        guide::render_guide(&archive, None, None).unwrap()
+    );
     let dated = guide::render_guide(&archive, Some(day("2025-11-05")), Some("m3")).unwrap();
     assert!(dated.contains("**Quick Summary** (2025-11-05)"), "{dated}");
     let elsewhere = guide::render_guide(&archive, None, Some("M2 Pro")).unwrap();
-    assert!(elsewhere.contains("**Test Environment:** Apple M2 Pro"), "{elsewhere}");
+    assert!(
+        elsewhere.contains("**Test Environment:** Apple M2 Pro"),
+        "{elsewhere}"
+    );
 }
 
 #[test]
@@ -56,8 +66,16 @@ fn what_is_not_there_is_named() {
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(text.lines().count(), 1);
     };
-    check(Some("2024-01-01"), None, "no guide for 2024-01-01: there is one for 2025-07-22, 2025-11-03, ");
-    check(None, Some("Z80"), "--hardware \"Z80\" names no machine of this database: ");
+    check(
+        Some("2024-01-01"),
+        None,
+        "no guide for 2024-01-01: there is one for 2025-07-22, 2025-11-03, ",
+    );
+    check(
+        None,
+        Some("Z80"),
+        "--hardware \"Z80\" names no machine of this database: ",
+    );
 }
 
 #[test]
@@ -79,10 +97,29 @@ fn the_page_holds_every_part() {
     let archive = archive(fixture::full_database);
     let page = html::render_page(&archive).unwrap();
     // Structure only: every tag that carries meaning, and no coordinate.
-    let keep = ["<section", "<h1", "<h2", "<h3", "<h4", "<caption", "<nav", "<li>", "<a ", "class=\"name\"", "class=\"latest\""];
-    let lines = page.lines().map(str::trim).filter(|line| keep.iter().any(|tag| line.contains(tag)));
+    let keep = [
+        "<section",
+        "<h1",
+        "<h2",
+        "<h3",
+        "<h4",
+        "<caption",
+        "<nav",
+        "<li>",
+        "<a ",
+        "class=\"name\"",
+        "class=\"latest\"",
+    ];
+    let lines = page
+        .lines()
+        .map(str::trim)
+        .filter(|line| keep.iter().any(|tag| line.contains(tag)));
     insta::assert_snapshot!("page_structure", lines.collect::<Vec<_>>().join("\n"));
-    for needed in ["the machine slept during the trial", "model.safetensors: ends after", "Content-Security-Policy"] {
+    for needed in [
+        "the machine slept during the trial",
+        "model.safetensors: ends after",
+        "Content-Security-Policy",
+    ] {
         assert!(page.contains(needed), "{needed}");
     }
     for never in ["<script", "http://", "https://", " style=", " src=", "url("] {
@@ -94,8 +131,20 @@ fn the_page_holds_every_part() {
 fn no_hostile_text_becomes_markup() {
     let archive = archive(fixture::hostile_database);
     let page = html::render_page(&archive).unwrap();
-    for marker in ["model", "branch", "failure", "void", "precision", "chip", "os", "suite"] {
-        assert!(page.contains(&format!("{marker}&lt;&#x2f;td&gt;")), "{marker} is not on the page");
+    for marker in [
+        "model",
+        "branch",
+        "failure",
+        "void",
+        "precision",
+        "chip",
+        "os",
+        "suite",
+    ] {
+        assert!(
+            page.contains(&format!("{marker}&lt;&#x2f;td&gt;")),
+            "{marker} is not on the page"
+        );
     }
     for never in ["<script", "<img", "</title><", "\u{1b}"] {
         assert!(!page.contains(never), "{never:?}");
@@ -103,13 +152,23 @@ fn no_hostile_text_becomes_markup() {
     let table = render_table(&archive, None, Format::Markdown).unwrap();
     let own = guide::render_guide(&archive, None, None).unwrap();
     for document in [&table, &own] {
-        assert!(!document.contains('\u{1b}') && !document.contains("\nnext"), "{document}");
+        assert!(
+            !document.contains('\u{1b}') && !document.contains("\nnext"),
+            "{document}"
+        );
     }
-    let header = table.lines().find(|line| line.starts_with("| Model")).unwrap();
+    let header = table
+        .lines()
+        .find(|line| line.starts_with("| Model"))
+        .unwrap();
     let unescaped = |line: &str| line.replace("\\|", "").matches('|').count();
     for line in table.lines().filter(|line| line.starts_with('|')) {
         assert_eq!(unescaped(line), unescaped(header), "{line}");
         assert!(!line.contains("<script"), "{line}");
     }
-    assert!(!render_table(&archive, None, Format::Text).unwrap().contains('\u{1b}'));
+    assert!(
+        !render_table(&archive, None, Format::Text)
+            .unwrap()
+            .contains('\u{1b}')
+    );
 }

@@ -47,10 +47,16 @@ fn method(row: &GuideRow) -> Method {
     Method {
         model: one_line(&row.model),
         language: "python",
-        lines: vec![format!("model_id = \"{}\"", one_line(&row.model_id)), figures],
+        lines: vec![
+            format!("model_id = \"{}\"", one_line(&row.model_id)),
+            figures,
+        ],
     }
 }
 
 fn line(note: &GuideNote) -> Line {
-    Line { label: one_line(&note.label), text: one_line(&note.text) }
+    Line {
+        label: one_line(&note.label),
+        text: one_line(&note.text),
+    }
 }

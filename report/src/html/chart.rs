@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use store::Unit;
 
+use super::axis::Axis;
+
 /// Size of the drawing and the edges of its plot area, in SVG user units.
-const WIDTH: f64 = 340.0;
-const HEIGHT: f64 = 168.0;
-const LEFT: f64 = 62.0;
-const RIGHT: f64 = WIDTH - 14.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = HEIGHT - 26.0;
+const WIDTH: f64 = 280.0;
+const HEIGHT: f64 = 152.0;
+pub(super) const LEFT: f64 = 64.0;
+pub(super) const RIGHT: f64 = WIDTH - 6.0;
+pub(super) const TOP: f64 = 10.0;
+pub(super) const BOTTOM: f64 = HEIGHT - 26.0;
 /// Where marks for refused figures stand: just above the time axis.
 const GAP_Y: f64 = BOTTOM - 7.0;
 
@@ -74,12 +76,13 @@ pub(crate) struct Chart {
     rows: Vec<[String; 4]>,
 }
 
+/// A text at a place.
 #[derive(Debug, Serialize)]
-struct Label {
-    x: String,
-    y: String,
-    anchor: &'static str,
-    text: String,
+pub(super) struct Label {
+    pub(super) x: String,
+    pub(super) y: String,
+    pub(super) anchor: &'static str,
+    pub(super) text: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +98,11 @@ struct Dot {
 pub(crate) fn draw(trend: Trend) -> Chart {
     let times = Axis::over_time(&trend);
     let values = Axis::over_values(&trend);
-    let dots: Vec<Dot> = trend.points.iter().map(|point| dot(point, &trend, &times, &values)).collect();
+    let dots: Vec<Dot> = trend
+        .points
+        .iter()
+        .map(|point| dot(point, &trend, &times, &values))
+        .collect();
     let gap = |gap: &Gap| Dot {
         x: px(times.place(seconds(gap.at))),
         y: px(GAP_Y),
@@ -103,10 +110,10 @@ pub(crate) fn draw(trend: Trend) -> Chart {
         high: px(GAP_Y),
         title: format!("{}: no figure: {}", stamp(gap.at), gap.reason),
     };
-    let newest = trend.points.last();
+    let (latest, spread) = headline(&trend);
     Chart {
-        latest: newest.map_or_else(String::new, |point| trend.unit.format(point.value)),
-        spread: newest.map_or_else(String::new, |point| interval(point, trend.unit)),
+        latest,
+        spread,
         summary: summary(&trend),
         view_box: format!("0 0 {WIDTH} {HEIGHT}"),
         left: px(LEFT),
@@ -114,13 +121,32 @@ pub(crate) fn draw(trend: Trend) -> Chart {
         bottom: px(BOTTOM),
         ticks: values.ticks(trend.unit),
         dates: dates(&trend, &times),
-        line: dots.iter().map(|dot| format!("{},{}", dot.x, dot.y)).collect::<Vec<_>>().join(" "),
+        line: dots
+            .iter()
+            .map(|dot| format!("{},{}", dot.x, dot.y))
+            .collect::<Vec<_>>()
+            .join(" "),
         gaps: trend.gaps.iter().map(gap).collect(),
         rows: rows(&trend),
         points: dots,
         id: trend.id,
         title: trend.title,
         about: trend.about,
+    }
+}
+
+/// The newest figure and its interval; where it was refused, that, and the one before it.
+fn headline(trend: &Trend) -> (String, String) {
+    let newest = trend.points.last();
+    let value = |point: &Point| trend.unit.format(point.value);
+    let refused = trend.gaps.iter().map(|gap| gap.at).max();
+    match (newest, refused) {
+        (None, _) => ("void".to_owned(), String::new()),
+        // A session may hold both: some values refused, the others good.
+        (Some(point), Some(at)) if at > point.at => {
+            ("void".to_owned(), format!("before: {}", value(point)))
+        }
+        (Some(point), _) => (value(point), interval(point, trend.unit)),
     }
 }
 
@@ -132,7 +158,12 @@ fn dot(point: &Point, trend: &Trend, times: &Axis, values: &Axis) -> Dot {
         y: px(values.place(point.value)),
         low: px(values.place(low)),
         high: px(values.place(high)),
-        title: format!("{}: {value} {}\n{}", stamp(point.at), interval(point, trend.unit), point.origin),
+        title: format!(
+            "{}: {value} {}\n{}",
+            stamp(point.at),
+            interval(point, trend.unit),
+            point.origin
+        ),
     }
 }
 
@@ -146,13 +177,29 @@ fn interval(point: &Point, unit: Unit) -> String {
 fn rows(trend: &Trend) -> Vec<[String; 4]> {
     let measured = trend.points.iter().map(|point| {
         let value = trend.unit.format(point.value);
-        (point.at, [stamp(point.at), value, interval(point, trend.unit), point.origin.clone()])
+        (
+            point.at,
+            [
+                stamp(point.at),
+                value,
+                interval(point, trend.unit),
+                point.origin.clone(),
+            ],
+        )
     });
     let refused = trend.gaps.iter().map(|gap| {
-        (gap.at, [stamp(gap.at), "none".to_owned(), String::new(), gap.reason.clone()])
+        (
+            gap.at,
+            [
+                stamp(gap.at),
+                "none".to_owned(),
+                String::new(),
+                gap.reason.clone(),
+            ],
+        )
     });
     let mut rows: Vec<_> = measured.chain(refused).collect();
-    rows.sort_by(|a, b| b.0.cmp(&a.0));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
@@ -167,17 +214,34 @@ fn summary(trend: &Trend) -> String {
         count => format!("; {count} without a figure"),
     };
     match trend.points.len() {
-        1 => format!("{}: one figure, {} at {}{refused}", trend.title, value(last), stamp(last.at)),
+        1 => format!(
+            "{}: one figure, {} at {}{refused}",
+            trend.title,
+            value(last),
+            stamp(last.at)
+        ),
         count => format!(
             "{}: {count} figures, from {} at {} to {} at {}{refused}",
-            trend.title, value(first), stamp(first.at), value(last), stamp(last.at)
+            trend.title,
+            value(first),
+            stamp(first.at),
+            value(last),
+            stamp(last.at)
         ),
     }
 }
 
 fn dates(trend: &Trend, times: &Axis) -> Vec<Label> {
-    let all = || trend.points.iter().map(|p| p.at).chain(trend.gaps.iter().map(|g| g.at));
-    let (Some(first), Some(last)) = (all().min(), all().max()) else { return Vec::new() };
+    let all = || {
+        trend
+            .points
+            .iter()
+            .map(|p| p.at)
+            .chain(trend.gaps.iter().map(|g| g.at))
+    };
+    let (Some(first), Some(last)) = (all().min(), all().max()) else {
+        return Vec::new();
+    };
     let label = |at: DateTime<Utc>, anchor, format: &str| Label {
         x: px(times.place(seconds(at))),
         y: px(HEIGHT - 8.0),
@@ -188,101 +252,19 @@ fn dates(trend: &Trend, times: &Axis) -> Vec<Label> {
         return vec![label(first, "middle", "%Y-%m-%d")];
     }
     let same_day = first.date_naive() == last.date_naive();
-    let ends = if same_day { ("%m-%d %H:%M", "%H:%M") } else { ("%Y-%m-%d", "%Y-%m-%d") };
+    let ends = if same_day {
+        ("%m-%d %H:%M", "%H:%M")
+    } else {
+        ("%Y-%m-%d", "%Y-%m-%d")
+    };
     vec![label(first, "start", ends.0), label(last, "end", ends.1)]
 }
 
-/// A linear map from values to drawing coordinates.
-struct Axis {
-    from: f64,
-    to: f64,
-    start: f64,
-    end: f64,
-    step: f64,
-}
-
-impl Axis {
-    fn over_time(trend: &Trend) -> Self {
-        let all = || trend.points.iter().map(|p| p.at).chain(trend.gaps.iter().map(|g| g.at));
-        let from = all().min().map_or(0.0, seconds);
-        let to = all().max().map_or(0.0, seconds);
-        // A lone point stands in the middle.
-        let (from, to) = if to > from { (from, to) } else { (from - 1.0, from + 1.0) };
-        Self { from, to, start: LEFT + 14.0, end: RIGHT - 8.0, step: 0.0 }
-    }
-
-    /// From a little below the lowest to a little above the highest interval end, on round steps.
-    ///
-    /// The range is never narrower than a tenth of the value, so that noise of a percent looks like
-    /// noise; shares always show all of 0 to 100 %.
-    fn over_values(trend: &Trend) -> Self {
-        let plot = |from, to, step| Self { from, to, start: BOTTOM, end: TOP, step };
-        if trend.unit == Unit::Ratio && all_values(trend).all(|v| (0.0..=1.0).contains(&v)) {
-            return plot(-0.04, 1.04, 0.5);
-        }
-        let lowest = all_values(trend).fold(f64::INFINITY, f64::min);
-        let highest = all_values(trend).fold(f64::NEG_INFINITY, f64::max);
-        if !(lowest.is_finite() && highest.is_finite()) {
-            return plot(0.0, 1.0, 0.5);
-        }
-        let narrowest = match trend.unit {
-            Unit::Count => 4.0,
-            _ => (0.1 * highest.abs().max(lowest.abs())).max(1e-12),
-        };
-        let pad = (0.08 * (highest - lowest)).max((narrowest - (highest - lowest)) / 2.0);
-        let (from, to) = (lowest - pad, highest + pad);
-        let from = if lowest >= 0.0 { from.max(-0.04 * (to - from)) } else { from };
-        plot(from, to, round_step((to - from) / 3.0, to, trend.unit))
-    }
-
-    fn place(&self, value: f64) -> f64 {
-        let share = (value - self.from) / (self.to - self.from);
-        self.start + share.clamp(0.0, 1.0) * (self.end - self.start)
-    }
-
-    fn ticks(&self, unit: Unit) -> Vec<Label> {
-        let first = (self.from / self.step).ceil();
-        let count = ((self.to / self.step).floor() - first).clamp(0.0, 8.0);
-        let mut ticks: Vec<Label> = Vec::new();
-        let mut at = 0.0;
-        while at <= count {
-            let value = (first + at) * self.step;
-            // Adding zero turns the negative zero into the positive one.
-            let text = unit.format(value + 0.0);
-            if ticks.last().is_none_or(|before| before.text != text) {
-                ticks.push(Label { x: px(LEFT - 8.0), y: px(self.place(value)), anchor: "end", text });
-            }
-            at += 1.0;
-        }
-        ticks
-    }
-}
-
-fn all_values(trend: &Trend) -> impl Iterator<Item = f64> + '_ {
-    let ends = |point: &Point| {
-        let (low, high) = point.interval.unwrap_or((point.value, point.value));
-        [low, point.value, high]
-    };
-    trend.points.iter().flat_map(ends).filter(|value| value.is_finite())
-}
-
-/// The next of 1, 2, 2.5 and 5 times a power of ten at or above `step`; of bytes, in the unit in
-/// which `top` prints.
-fn round_step(step: f64, top: f64, unit: Unit) -> f64 {
-    const MIB: f64 = 1_048_576.0;
-    let base = match unit {
-        Unit::Byte if top.abs() >= 1024.0 * MIB => 1024.0 * MIB,
-        Unit::Byte => MIB,
-        _ => 1.0,
-    };
-    let power = 10_f64.powf((step / base).log10().floor());
-    let round = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|r| r * power * base >= step * 0.999);
-    let step = round.unwrap_or(10.0) * power * base;
-    if unit == Unit::Count { step.max(1.0).round() } else { step }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a time axis needs no more than 52 bits of milliseconds")]
-fn seconds(at: DateTime<Utc>) -> f64 {
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a time axis needs no more than 52 bits of milliseconds"
+)]
+pub(super) fn seconds(at: DateTime<Utc>) -> f64 {
     at.timestamp_millis() as f64 / 1e3
 }
 
@@ -290,7 +272,7 @@ fn stamp(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-fn px(value: f64) -> String {
+pub(super) fn px(value: f64) -> String {
     format!("{value:.1}")
 }
 
@@ -306,7 +288,14 @@ mod tests {
             origin: "commit abc".to_owned(),
         };
         let points = values.iter().enumerate().map(point).collect();
-        Trend { id: "t".into(), title: "T".into(), about: "A".into(), unit, points, gaps: Vec::new() }
+        Trend {
+            id: "t".into(),
+            title: "T".into(),
+            about: "A".into(),
+            unit,
+            points,
+            gaps: Vec::new(),
+        }
     }
 
     fn inside(dot: &Dot) -> bool {
@@ -322,11 +311,16 @@ mod tests {
             let texts: Vec<_> = chart.ticks.iter().map(|tick| tick.text.as_str()).collect();
             assert_eq!(texts, expected);
         };
-        check(Unit::Second, &[1.0, 2.0, 3.0], &["1.00 s", "2.00 s", "3.00 s"]);
+        check(
+            Unit::Second,
+            &[1.0, 2.0, 3.0],
+            &["1.00 s", "2.00 s", "3.00 s"],
+        );
         check(Unit::Second, &[0.1], &["90.0 ms", "100 ms", "110 ms"]);
         check(Unit::Ratio, &[0.5], &["0 %", "50 %", "100 %"]);
         check(Unit::Count, &[0.0], &["0", "1", "2"]);
         check(Unit::Byte, &[1.5e9, 1.6e9], &["1.40 GiB", "1.60 GiB"]);
+        check(Unit::Byte, &[310e6], &["280 MiB", "300 MiB", "320 MiB"]);
     }
 
     #[test]
@@ -339,10 +333,17 @@ mod tests {
     #[test]
     fn a_gap_is_listed_with_its_reason() {
         let mut trend = trend(Unit::Second, &[1.0]);
-        trend.gaps.push(Gap { at: trend.points[0].at, reason: "machine slept".to_owned() });
+        trend.gaps.push(Gap {
+            at: trend.points[0].at,
+            reason: "machine slept".to_owned(),
+        });
         let chart = draw(trend);
         assert!(chart.gaps[0].title.ends_with("no figure: machine slept"));
-        assert!(chart.summary.ends_with("1 without a figure"), "{}", chart.summary);
+        assert!(
+            chart.summary.ends_with("1 without a figure"),
+            "{}",
+            chart.summary
+        );
         assert_eq!(chart.rows.len(), 2);
     }
 }

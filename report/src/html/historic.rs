@@ -8,6 +8,7 @@ use store::Unit;
 use store::legacy::{Guide, HistoricRow};
 
 use super::chart::{Chart, Point, Trend, draw};
+use super::plain_signs;
 use crate::archive::Archive;
 use crate::columns::{GUIDE_COLUMNS, headers};
 use crate::guide;
@@ -42,20 +43,39 @@ pub(super) fn past(archive: &Archive) -> Option<Past> {
         return None;
     }
     let mut models: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
-    for row in archive.history.iter().filter(|row| KINDS.contains(&row.kind.as_str())) {
+    for row in archive
+        .history
+        .iter()
+        .filter(|row| KINDS.contains(&row.kind.as_str()))
+    {
         if let Some(point) = point(row) {
             models.entry(&row.model).or_default().push(point);
         }
     }
-    let charts = models.into_iter().enumerate().map(|(at, (model, points))| chart(at, model, points));
-    Some(Past { about: ABOUT, guides: archive.guides.iter().map(table).collect(), charts: charts.collect() })
+    let charts = models
+        .into_iter()
+        .enumerate()
+        .map(|(at, (model, points))| chart(at, model, points));
+    Some(Past {
+        about: ABOUT,
+        guides: archive.guides.iter().map(table).collect(),
+        charts: charts.collect(),
+    })
 }
 
 fn table(guide: &Guide) -> PastGuide {
     PastGuide {
-        caption: format!("Historic guide of {}, {}, not comparable", guide.date, one_line(&guide.environment)),
+        caption: format!(
+            "Historic guide of {}, {}, not comparable",
+            guide.date,
+            one_line(&guide.environment)
+        ),
         headers: headers().into_iter().take(GUIDE_COLUMNS).collect(),
-        rows: guide.rows.iter().map(guide::imported::cells).collect(),
+        rows: guide
+            .rows
+            .iter()
+            .map(|row| guide::imported::cells(row).map(plain_signs))
+            .collect(),
     }
 }
 
@@ -73,22 +93,38 @@ fn chart(at: usize, model: &str, mut points: Vec<Point>) -> Chart {
 
 fn point(row: &HistoricRow) -> Option<Point> {
     // The tool wrote 0 for a model that never answered.
-    let value = row.avg_inference_s.filter(|value| value.is_finite() && *value > 0.0)?;
-    Some(Point { at: when(row), value, interval: None, origin: origin(row) })
+    let value = row
+        .avg_inference_s
+        .filter(|value| value.is_finite() && *value > 0.0)?;
+    Some(Point {
+        at: when(row),
+        value,
+        interval: None,
+        origin: origin(row),
+    })
 }
 
 /// Its machine's local time, of unknown zone; noon for a bare date.
 fn when(row: &HistoricRow) -> DateTime<Utc> {
     let noon = NaiveTime::from_hms_opt(12, 0, 0).unwrap_or_default();
-    row.timestamp.unwrap_or_else(|| row.date.and_time(noon)).and_utc()
+    row.timestamp
+        .unwrap_or_else(|| row.date.and_time(noon))
+        .and_utc()
 }
 
 fn origin(row: &HistoricRow) -> String {
     let mut words = vec![format!("{}, historic, not comparable", row.kind)];
     words.extend(row.load_time_s.map(|value| format!("load {value:.2} s")));
-    words.extend(row.memory_diff_gb.map(|value| format!("memory difference {value:.2} GB")));
+    words.extend(
+        row.memory_diff_gb
+            .map(|value| format!("memory difference {value:.2} GB")),
+    );
     words.extend(row.status.as_ref().map(|status| format!("status {status}")));
-    words.extend(row.status_reaudited.as_ref().map(|status| format!("re-audited {status}")));
+    words.extend(
+        row.status_reaudited
+            .as_ref()
+            .map(|status| format!("re-audited {status}")),
+    );
     if !row.flags.is_empty() {
         words.push(row.flags.join(", "));
     }

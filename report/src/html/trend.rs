@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use store::stats::share;
+use store::stats::{is_item_score, share};
 use store::{Metric, Run, Session};
 
 use super::chart::{Chart, Gap, Point, Trend, draw};
@@ -69,24 +69,49 @@ struct Past<'a> {
 
 /// Every model and variant of a machine, in the order of its table.
 pub(super) fn models(place: &Place) -> Vec<Model> {
-    let past: Vec<Past<'_>> = place.sessions.iter().flat_map(|session| past(place, session)).collect();
+    let past: Vec<Past<'_>> = place
+        .sessions
+        .iter()
+        .flat_map(|session| past(place, session))
+        .collect();
     let entries = place.entries();
-    entries.iter().enumerate().map(|(at, entry)| model(&format!("{}-{at}", place.key), entry, &past)).collect()
+    entries
+        .iter()
+        .enumerate()
+        .map(|(at, entry)| model(&format!("{}-{at}", place.key), entry, &past))
+        .collect()
 }
 
 fn past<'a>(place: &Place, session: &'a Session) -> Vec<Past<'a>> {
-    let Some(alone) = place.alone(session) else { return Vec::new() };
+    let Some(alone) = place.alone(session) else {
+        return Vec::new();
+    };
     let of = |entry: Entry| {
-        let runs = alone.runs.iter().filter(|run| is_of(run, &entry.row)).cloned().collect();
-        Past { session, entry, runs }
+        let runs = alone
+            .runs
+            .iter()
+            .filter(|run| is_of(run, &entry.row))
+            .cloned()
+            .collect();
+        Past {
+            session,
+            entry,
+            runs,
+        }
     };
     alone.entries().into_iter().map(of).collect()
 }
 
 fn model(id: &str, entry: &Entry, past: &[Past<'_>]) -> Model {
-    let series: Vec<&Past<'_>> = past.iter().filter(|other| other.entry.series() == entry.series()).collect();
+    let series: Vec<&Past<'_>> = past
+        .iter()
+        .filter(|other| other.entry.series() == entry.series())
+        .collect();
     let group = |(title, metrics): &(&'static str, &[(Metric, &str)])| {
-        let charts: Vec<Chart> = metrics.iter().filter_map(|metric| chart(id, *metric, &series)).collect();
+        let charts: Vec<Chart> = metrics
+            .iter()
+            .filter_map(|metric| chart(id, *metric, &series))
+            .collect();
         (!charts.is_empty()).then_some(Group { title, charts })
     };
     Model {
@@ -99,16 +124,24 @@ fn model(id: &str, entry: &Entry, past: &[Past<'_>]) -> Model {
 
 /// A trend, or none for a metric that was never measured in this series.
 fn chart(id: &str, (metric, title): (Metric, &str), series: &[&Past<'_>]) -> Option<Chart> {
-    let points: Vec<Point> = series.iter().filter_map(|past| point(past, metric)).collect();
-    let gaps: Vec<Gap> = series.iter().filter_map(|past| gap(&past.entry, metric)).collect();
+    let points: Vec<Point> = series
+        .iter()
+        .filter_map(|past| point(past, metric))
+        .collect();
+    let gaps: Vec<Gap> = series.iter().filter_map(|past| gap(past, metric)).collect();
     if points.is_empty() && gaps.is_empty() {
         return None;
     }
     let spec = metric.spec();
+    let about = if is_item_score(metric) {
+        "share of items, with its Wilson interval"
+    } else {
+        spec.about
+    };
     Some(draw(Trend {
         id: format!("{id}-{}", spec.name),
         title: title.to_owned(),
-        about: spec.about.to_owned(),
+        about: about.to_owned(),
         unit: spec.unit,
         points,
         gaps,
@@ -116,26 +149,58 @@ fn chart(id: &str, (metric, title): (Metric, &str), series: &[&Past<'_>]) -> Opt
 }
 
 fn point(past: &Past<'_>, metric: Metric) -> Option<Point> {
-    let (value, interval, counts) = match past.entry.row.figures.get(&metric) {
-        Some(figure) => (figure.median, figure.interval, figure.counts()),
-        None => score(past, metric)?,
+    let Some(figure) = past.entry.row.figures.get(&metric) else {
+        return score(past, metric);
     };
-    let origin = format!("{}; {counts}, {} profile", commit(past.session), one_line(&past.session.profile));
-    Some(Point { at: past.session.at, value, interval, origin })
+    Some(Point {
+        at: past.session.at,
+        value: figure.median,
+        interval: figure.interval,
+        origin: origin(past.session, &figure.counts()),
+    })
 }
 
 /// The share of items answered right, with its Wilson interval.
-fn score(past: &Past<'_>, metric: Metric) -> Option<(f64, Option<(f64, f64)>, String)> {
-    let share = past.runs.iter().rev().find_map(|run| share(run.sample(metric)?))?;
-    Some((share.share()?, Some((share.low, share.high)), format!("{} of {} items", share.right, share.of)))
+fn score(past: &Past<'_>, metric: Metric) -> Option<Point> {
+    let sample = |run: &Run| share(run.sample(metric)?);
+    let share = past.runs.iter().rev().find_map(sample)?;
+    Some(Point {
+        at: past.session.at,
+        value: share.share()?,
+        interval: Some((share.low, share.high)),
+        origin: origin(
+            past.session,
+            &format!("{} of {} items", share.right, share.of),
+        ),
+    })
+}
+
+fn origin(session: &Session, counts: &str) -> String {
+    one_line(&format!(
+        "{}; {counts}, {} profile",
+        commit(session),
+        session.profile
+    ))
 }
 
 /// Refused values of this metric, one mark a session however many there are.
-fn gap(entry: &Entry, metric: Metric) -> Option<Gap> {
+fn gap(past: &Past<'_>, metric: Metric) -> Option<Gap> {
     let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
-    for void in entry.row.voids.iter().filter(|void| void.metric == Some(metric)) {
+    for void in past
+        .entry
+        .row
+        .voids
+        .iter()
+        .filter(|void| void.metric == Some(metric))
+    {
         *reasons.entry(one_line(&void.reason)).or_default() += void.count;
     }
-    let text: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} refused: {reason}")).collect();
-    (!text.is_empty()).then(|| Gap { at: entry.row.at, reason: text.join("; ") })
+    let text: Vec<String> = reasons
+        .iter()
+        .map(|(reason, count)| format!("{count} refused: {reason}"))
+        .collect();
+    (!text.is_empty()).then(|| Gap {
+        at: past.session.at,
+        reason: text.join("; "),
+    })
 }
