@@ -230,16 +230,14 @@ impl Entry {
             .collect()
     }
 
-    /// The row's key, for series that may not be mixed.
-    pub(crate) fn series(&self) -> [&str; 5] {
-        let row = &self.row;
-        [
-            &row.model,
-            &row.backend,
-            &row.device,
-            &row.precision,
-            &row.weights,
-        ]
+    /// Whether another entry continues this one's series. One that failed before loading knows no
+    /// precision and fits any.
+    pub(crate) fn continues(&self, other: &Self) -> bool {
+        let key =
+            |row: &Row| [&row.model, &row.backend, &row.device, &row.weights].map(String::clone);
+        let precisions = [&self.row.precision, &other.row.precision];
+        key(&self.row) == key(&other.row)
+            && (precisions[0] == precisions[1] || precisions.iter().any(|text| text.is_empty()))
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::NaiveDate;
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a report could not be made.
+/// Why a report could not be made. Texts leave out their cause: print the chain (`{error:#}` of anyhow).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,7 +35,7 @@ pub enum Error {
     #[error("no run and no imported guide in this database: run `cargo harness run` first")]
     Empty,
     /// A template does not fit its view: a defect of this program.
-    #[error("template {name}: {source:#}")]
+    #[error("template {name} does not fit its view")]
     Template {
         /// The template's file name.
         name: String,
@@ -44,7 +44,7 @@ pub enum Error {
         source: minijinja::Error,
     },
     /// A file or folder could not be written.
-    #[error("cannot write {path}: {source}; name a writable folder with --out")]
+    #[error("cannot write {}, name a writable folder with --out", path.display())]
     Write {
         /// What was to be written.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum Error {
     },
     /// The page was written, but no browser could be started.
     #[error(
-        "cannot start {program} to show {path}: {source}; open that file in a browser yourself"
+        "cannot start {program}, open {} in a browser yourself", path.display()
     )]
     Browser {
         /// What was to be started.

@@ -105,7 +105,7 @@ fn past<'a>(place: &Place, session: &'a Session) -> Vec<Past<'a>> {
 fn model(id: &str, entry: &Entry, past: &[Past<'_>]) -> Model {
     let series: Vec<&Past<'_>> = past
         .iter()
-        .filter(|other| other.entry.series() == entry.series())
+        .filter(|other| other.entry.continues(entry))
         .collect();
     let group = |(title, metrics): &(&'static str, &[(Metric, &str)])| {
         let charts: Vec<Chart> = metrics
@@ -122,16 +122,15 @@ fn model(id: &str, entry: &Entry, past: &[Past<'_>]) -> Model {
     }
 }
 
-/// A trend, or none for a metric that was never measured in this series.
+/// A trend, or none for a metric that was never taken in this series.
 fn chart(id: &str, (metric, title): (Metric, &str), series: &[&Past<'_>]) -> Option<Chart> {
+    let taken = |past: &&&Past<'_>| point(past, metric).is_some() || void(past, metric).is_some();
+    series.iter().find(taken)?;
     let points: Vec<Point> = series
         .iter()
         .filter_map(|past| point(past, metric))
         .collect();
     let gaps: Vec<Gap> = series.iter().filter_map(|past| gap(past, metric)).collect();
-    if points.is_empty() && gaps.is_empty() {
-        return None;
-    }
     let spec = metric.spec();
     let about = if is_item_score(metric) {
         "share of items, with its Wilson interval"
@@ -183,24 +182,38 @@ fn origin(session: &Session, counts: &str) -> String {
     ))
 }
 
-/// Refused values of this metric, one mark a session however many there are.
+/// A mark where values were refused, or where there is no figure because something failed.
 fn gap(past: &Past<'_>, metric: Metric) -> Option<Gap> {
+    let failed = || match point(past, metric) {
+        Some(_) => None,
+        None => failure(past),
+    };
+    let reason = void(past, metric).or_else(failed)?;
+    Some(Gap {
+        at: past.session.at,
+        reason,
+    })
+}
+
+/// Why values of a metric were refused in a session, with their number.
+fn void(past: &Past<'_>, metric: Metric) -> Option<String> {
     let mut reasons: BTreeMap<String, u32> = BTreeMap::new();
-    for void in past
-        .entry
-        .row
-        .voids
-        .iter()
-        .filter(|void| void.metric == Some(metric))
-    {
+    let voids = past.entry.row.voids.iter();
+    for void in voids.filter(|void| void.metric == Some(metric)) {
         *reasons.entry(one_line(&void.reason)).or_default() += void.count;
     }
-    let text: Vec<String> = reasons
+    let words = reasons
         .iter()
-        .map(|(reason, count)| format!("{count} refused: {reason}"))
-        .collect();
-    (!text.is_empty()).then(|| Gap {
-        at: past.session.at,
-        reason: text.join("; "),
-    })
+        .map(|(reason, count)| format!("{count} refused: {reason}"));
+    let text: Vec<String> = words.collect();
+    (!text.is_empty()).then(|| text.join("; "))
+}
+
+/// What failed in a session.
+fn failure(past: &Past<'_>) -> Option<String> {
+    let failures = past.entry.row.failures.iter();
+    let words =
+        failures.map(|(scenario, _, message)| one_line(&format!("{scenario} failed: {message}")));
+    let text: Vec<String> = words.collect();
+    (!text.is_empty()).then(|| text.join("; "))
 }
