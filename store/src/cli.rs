@@ -127,12 +127,20 @@ fn verify(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     }
     let (sessions, runs) = (db.sessions()?.len(), db.runs(&RunFilter::default())?.len());
     let (guides, historic) = (db.guides()?.len(), db.history()?.len());
-    let path = path.display();
-    writeln!(
-        out,
-        "{path} is sound: {sessions} sessions, {runs} runs, {guides} guides, {historic} historic rows"
-    )?;
+    let counts = [
+        (sessions, "session"),
+        (runs, "run"),
+        (guides, "guide"),
+        (historic, "historic row"),
+    ];
+    let counts = counts.map(|(n, thing)| counted(n, thing)).join(", ");
+    writeln!(out, "{} is sound: {counts}", path.display())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// `1 run`, `2 runs`.
+pub(crate) fn counted(n: usize, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 
 fn list(
@@ -162,7 +170,8 @@ fn as_line(session: &Session, runs: usize) -> serde_json::Result<String> {
     let Session {
         id, suite, profile, ..
     } = session;
-    let line = format!("{id}  {at}  {suite}/{profile}  {runs} runs  {state}  {machine}");
+    let runs = counted(runs, "run");
+    let line = format!("{id}  {at}  {suite}/{profile}  {runs}  {state}  {machine}");
     Ok(line.replace(char::is_control, " "))
 }
 

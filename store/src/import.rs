@@ -9,6 +9,8 @@ use store::db::Imported;
 use store::legacy::{parse_guide, parse_history};
 use store::{Db, Document, Guide, HistoricRow};
 
+use crate::cli::counted;
+
 /// What a file held.
 enum Content {
     Guide(Guide),
@@ -54,7 +56,7 @@ fn store(db: &mut Db, content: &Content) -> store::Result<(String, Imported)> {
     match content {
         Content::Guide(guide) => Ok((format!("guide of {}", guide.date), db.import_guide(guide)?)),
         Content::History(rows) => Ok((
-            format!("{} historic rows", rows.len()),
+            counted(rows.len(), "historic row"),
             db.import_history(rows)?,
         )),
         Content::Sessions(documents) => {

@@ -285,12 +285,12 @@ mod tests {
         check(
             "- LLaVA-MLX: ",
             "- LLaVA-MLX ",
-            "guide, line 61: wanted `- label: text`",
+            "guide, line 60: wanted `- label: text`",
         );
         check(
             "(16GB RAM)",
             "(16GB RAM)\n",
-            "guide, line 67: text after the end of the guide",
+            "guide, line 68: text after the end of the guide",
         );
     }
 

@@ -1,0 +1,157 @@
+//! Sessions and runs to test with.
+#![allow(dead_code, reason = "each test crate uses its own part")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use store::{
+    Answer, Cell, Environment, Machine, Metric, Outcome, Run, Sample, Session, Stage, Uuid, Void,
+};
+
+pub(crate) fn moment(second: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH
+        + TimeDelta::seconds(1_780_000_000 + second)
+        + TimeDelta::nanoseconds(123_456_789)
+}
+
+pub(crate) fn machine() -> Machine {
+    Machine {
+        chip: "Apple M3".to_owned(),
+        performance_cores: 4,
+        efficiency_cores: 4,
+        memory_gib: 16,
+        gpus: vec!["Apple M3, 10 cores".to_owned()],
+        arch: "aarch64".to_owned(),
+        os: "macOS 15".to_owned(),
+    }
+}
+
+pub(crate) fn session(number: u32) -> Session {
+    Session {
+        id: Uuid::from_u128(0x0198_0000_0000_7000_8000_0000_0000_0000 + u128::from(number)),
+        at: moment(i64::from(number) * 1000),
+        finished: None,
+        plan: "plan".to_owned(),
+        suite: "embedded".to_owned(),
+        profile: "quick".to_owned(),
+        machine: machine(),
+        environment: Environment {
+            commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()),
+            branch: Some("main".to_owned()),
+            dirty: Some(false),
+            backends: BTreeMap::from([("candle-core".to_owned(), "0.11.1".to_owned())]),
+            harness: "0.1.0".to_owned(),
+            compiler: "rustc 1.95.0".to_owned(),
+            os_build: "15.5 (24F74)".to_owned(),
+            power: "ac".to_owned(),
+            release: true,
+            threads: 4,
+        },
+    }
+}
+
+pub(crate) fn run(session: &Session, number: u32) -> Run {
+    let samples = vec![
+        Sample {
+            metric: Metric::Ttft,
+            epochs: vec![vec![0.1, 0.3], vec![1.0 / 3.0]],
+        },
+        Sample {
+            metric: Metric::Inference,
+            epochs: vec![vec![0.25], vec![]],
+        },
+    ];
+    let reason = "machine slept, \"lid\" closed".to_owned();
+    let answer = Answer {
+        item: "v1_color".to_owned(),
+        arm: "right".to_owned(),
+        prompt: "What colour?\n".to_owned(),
+        text: "red\u{0} \u{1b}[31m\u{fffd} ✅".to_owned(),
+        expected: Some("red".to_owned()),
+        right: Some(true),
+    };
+    Run {
+        id: Uuid::from_u128(session.id.as_u128() + (u128::from(number) << 32)),
+        session: session.id,
+        at: session.at + TimeDelta::seconds(i64::from(number)),
+        wall_s: 1.5,
+        cell: cell("warm"),
+        outcome: Outcome::Measured {
+            samples,
+            voids: vec![
+                Void {
+                    metric: Some(Metric::Ttft),
+                    count: 2,
+                    reason,
+                },
+                Void {
+                    metric: None,
+                    count: 0,
+                    reason: "whole cell".to_owned(),
+                },
+            ],
+        },
+        answers: vec![
+            answer.clone(),
+            Answer {
+                expected: None,
+                right: None,
+                ..answer
+            },
+        ],
+    }
+}
+
+pub(crate) fn failed(session: &Session, number: u32) -> Run {
+    let outcome = Outcome::Failed {
+        stage: Stage::Crash,
+        message: "signal 9".to_owned(),
+    };
+    Run {
+        cell: cell("load"),
+        outcome,
+        answers: Vec::new(),
+        ..run(session, number)
+    }
+}
+
+fn cell(scenario: &str) -> Cell {
+    Cell {
+        model: "tiny, \"quoted\"".to_owned(),
+        scenario: scenario.to_owned(),
+        backend: "candle".to_owned(),
+        device: "cpu".to_owned(),
+        precision: "f32 (bf16 weights)".to_owned(),
+        weights: "embedded".to_owned(),
+        revision: "abc".to_owned(),
+    }
+}
+
+/// A database with two sessions: the first finished, with a measured and a failed run.
+pub(crate) fn filled(path: &Path) -> store::Db {
+    let mut db = store::Db::open(path).expect("a new database");
+    let (one, two) = (session(1), session(2));
+    db.begin(&one).expect("begun");
+    db.insert(&run(&one, 1)).expect("inserted");
+    db.insert(&failed(&one, 2)).expect("inserted");
+    db.finish(one.id, moment(1500)).expect("finished");
+    db.begin(&two).expect("begun");
+    db.insert(&run(&two, 1)).expect("inserted");
+    db
+}
+
+/// Runs SQL in the system's `sqlite3`; its standard output.
+pub(crate) fn sqlite3(path: &Path, sql: &str) -> String {
+    let done = std::process::Command::new("sqlite3")
+        .arg(path)
+        .arg(sql)
+        .output()
+        .expect("sqlite3");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    String::from_utf8(done.stdout).expect("text")
+}
