@@ -1,1 +1,247 @@
-//! Not written yet.
+//! The command line. clap's types end here: every command gets a plain options struct.
+
+pub mod duration;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::generate_command::{self, Conversation, GenerateOptions};
+use crate::models::{Backend, Device};
+use crate::scenarios::{self, Profile, Scenario};
+use crate::session::{self, Format, RunOptions, Storage};
+use crate::source::WeightsChoice;
+use crate::subject::Stop;
+use crate::{list, worker};
+
+/// Exit code where a command could not do its work at all.
+const CANNOT: u8 = 2;
+
+/// Measures local vision-language models: scripted scenarios, one worker process an epoch.
+#[derive(Debug, Parser)]
+#[command(name = "harness", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measures models, stores every cell as soon as it is measured, and prints the table.
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// Lists models, scenarios and backends: what is available here, and why not.
+    #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
+    List(ListArgs),
+    /// Gives one greedy answer, for debugging and parity.
+    #[command(after_help = GENERATE_EXAMPLES)]
+    Generate(GenerateArgs),
+    /// Runs one epoch for a parent process: a task as JSON on stdin, messages on stdout.
+    #[command(hide = true)]
+    Worker,
+}
+
+const RUN_EXAMPLES: &str = "\
+Exit code: 0 all cells measured; 1 some failed or hold void figures; 2 cannot run.
+
+Examples:
+  harness run                                   the embedded checkpoints, every scenario
+  harness run --model ~/models/SmolVLM-500M-Instruct --profile standard
+  harness run --model SmolVLM-500M-Instruct --weights dummy --scenario warm-inference
+  harness run --resume                          goes on where the last run was cut off";
+
+const GENERATE_EXAMPLES: &str = "\
+Examples:
+  harness generate --model tiny-smolvlm-500m-instruct --prompt 'What is 2 plus 3?'
+  harness generate --model DIR --image cat.png --prompt 'Describe the image.' --json
+  harness generate --model DIR --image cat.png --messages turns.json --logits first.safetensors";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Weights {
+    /// The true ones.
+    Published,
+    /// Random ones of the same shapes: speed and memory without a download.
+    Dummy,
+}
+
+impl From<Weights> for WeightsChoice {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::Published => Self::Published,
+            Weights::Dummy => Self::Dummy,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// File of a suite: models and probe set [default: the embedded one]
+    #[arg(long, value_name = "FILE")]
+    suite: Option<PathBuf>,
+    /// Model to measure instead of the suite's; repeatable
+    #[arg(long = "model", value_name = "NAME|DIR")]
+    models: Vec<String>,
+    /// Tensor library; repeatable [default: the first one built in]
+    #[arg(long = "backend", value_name = "NAME", value_parser = str::parse::<Backend>)]
+    backends: Vec<Backend>,
+    /// Where it computes
+    #[arg(long, value_name = "NAME", default_value = "cpu", value_parser = str::parse::<Device>)]
+    device: Device,
+    /// Scenario to run; repeatable [default: all]
+    #[arg(long = "scenario", value_name = "NAME", value_parser = known_scenario)]
+    scenarios: Vec<&'static str>,
+    /// How much time to take: quick, standard or full
+    #[arg(long, value_name = "NAME", default_value = "quick", value_parser = str::parse::<Profile>)]
+    profile: Profile,
+    /// Which weights a published model's name gets
+    #[arg(long, value_enum, default_value = "published")]
+    weights: Weights,
+    /// Goes on with the newest unfinished session of the same plan, if there is one
+    #[arg(long, conflicts_with = "no_store")]
+    resume: bool,
+    /// Never touches the network (nothing does yet: models come from folders and the local cache)
+    #[arg(long)]
+    offline: bool,
+    /// Longest time for one cell
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = duration::parse)]
+    timeout: Duration,
+    /// Stores nothing
+    #[arg(long)]
+    no_store: bool,
+    /// Database [default: results.db in the workspace's root]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_store")]
+    db: Option<PathBuf>,
+    /// Prints the session as JSON instead of the table
+    #[arg(long)]
+    json: bool,
+}
+
+fn known_scenario(name: &str) -> Result<&'static str, String> {
+    scenarios::find(name).map(Scenario::name)
+}
+
+impl RunArgs {
+    fn options(self) -> Result<RunOptions, String> {
+        let scenarios = self.scenarios.iter().map(|name| scenarios::find(name));
+        Ok(RunOptions {
+            suite: self.suite,
+            models: self.models,
+            backends: self.backends,
+            device: self.device,
+            scenarios: scenarios.collect::<Result<_, _>>()?,
+            profile: self.profile,
+            weights: self.weights.into(),
+            timeout: self.timeout,
+            storage: match (self.no_store, self.resume) {
+                (true, _) => Storage::None,
+                (false, true) => Storage::Resume(self.db),
+                (false, false) => Storage::New(self.db),
+            },
+            format: format(self.json),
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Prints a JSON list
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct GenerateArgs {
+    /// Model
+    #[arg(long, value_name = "NAME|DIR")]
+    model: String,
+    /// Tensor library
+    #[arg(long, value_name = "NAME", default_value = "candle", value_parser = str::parse::<Backend>)]
+    backend: Backend,
+    /// Where it computes
+    #[arg(long, value_name = "NAME", default_value = "cpu", value_parser = str::parse::<Device>)]
+    device: Device,
+    /// Which weights a published model's name gets
+    #[arg(long, value_enum, default_value = "published")]
+    weights: Weights,
+    /// Picture of the first user turn; repeatable
+    #[arg(long = "image", value_name = "FILE")]
+    images: Vec<PathBuf>,
+    /// What to ask
+    #[arg(long, value_name = "TEXT", required_unless_present = "messages")]
+    prompt: Option<String>,
+    /// Conversation: a JSON list of {"role", "text"}, ending with the user
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    messages: Option<PathBuf>,
+    /// Most tokens of the answer
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    max_new_tokens: usize,
+    /// Decodes on past the model's stop tokens, up to --max-new-tokens
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Prints one JSON object: prompt, ids, text, top logits, timings
+    #[arg(long)]
+    json: bool,
+    /// Writes the first step's logits as safetensors
+    #[arg(long, value_name = "FILE")]
+    logits: Option<PathBuf>,
+}
+
+impl From<GenerateArgs> for GenerateOptions {
+    fn from(args: GenerateArgs) -> Self {
+        let conversation = match args.messages {
+            Some(file) => Conversation::File(file),
+            None => Conversation::Prompt(args.prompt.unwrap_or_default()),
+        };
+        Self {
+            model: args.model,
+            weights: args.weights.into(),
+            backend: args.backend,
+            device: args.device,
+            images: args.images,
+            conversation,
+            max_new_tokens: args.max_new_tokens,
+            stop: if args.ignore_eos { Stop::AtLimit } else { Stop::AtStopId },
+            format: match args.json {
+                true => generate_command::Format::Json,
+                false => generate_command::Format::Text,
+            },
+            logits: args.logits,
+        }
+    }
+}
+
+const fn format(json: bool) -> Format {
+    if json { Format::Json } else { Format::Text }
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // The whole chain in one line; a closed stderr is nobody's problem.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            ExitCode::from(CANNOT)
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    match command {
+        Command::Run(args) => {
+            let options = args.options().map_err(anyhow::Error::msg)?;
+            session::run(&options, &mut out)
+        }
+        Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
+        Command::Generate(args) => generate_command::run(&args.into(), &mut out),
+        Command::Worker => {
+            drop(out);
+            Ok(worker::run())
+        }
+    }
+}

@@ -1,1 +1,209 @@
-//! Not written yet.
+//! What parent and worker say to each other: one [`Task`] down, one [`Message`] a line up.
+
+use std::io::{self, BufRead, Read};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use store::{Answer, Metric, Stage, Void};
+
+use crate::models::{Backend, Device};
+use crate::subject::Loaded;
+
+/// Longest line either side accepts, in bytes: the first-step logits of the largest vocabulary
+/// known (256,000 ids) fit several times.
+pub const MAX_LINE: usize = 16 << 20;
+
+/// What the page cache must hold of the weights when a worker starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cache {
+    /// Whatever it holds.
+    AsIs,
+    /// Nothing.
+    Cold,
+    /// All.
+    Warm,
+}
+
+/// One fresh process of a cell: what it does and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Which part of the scenario, e.g. `cold`; empty where there is one part only.
+    pub arm: String,
+    /// Timed repeats, at most.
+    pub trials: u32,
+    /// State of the page cache before the start.
+    pub cache: Cache,
+}
+
+impl Epoch {
+    /// An epoch that takes the page cache as it is.
+    #[must_use]
+    pub fn new(arm: &str, trials: u32) -> Self {
+        Self {
+            arm: arm.to_owned(),
+            trials,
+            cache: Cache::AsIs,
+        }
+    }
+}
+
+/// What a fresh process answered first, kept to compare later calls with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Which input.
+    pub input: String,
+    /// Generated ids.
+    pub ids: Vec<u32>,
+    /// First-step logits as bits of `f32`: JSON's decimals would be read through `f64`.
+    pub logits: Vec<u32>,
+    /// Bits of the distance of first and second logit at each step.
+    pub margins: Vec<u32>,
+}
+
+/// What one worker is to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Scenario name.
+    pub scenario: String,
+    /// Which epoch of it.
+    pub epoch: Epoch,
+    /// Folder of the model.
+    pub model: PathBuf,
+    /// Tensor library.
+    pub backend: Backend,
+    /// Where it computes.
+    pub device: Device,
+    /// Folder of the probe set.
+    pub probes: PathBuf,
+    /// Share of the weight files' pages in memory just before the start, where it was proved.
+    pub residency: Option<f64>,
+    /// `t_spawn` on [`crate::measure::now_ns`]'s axis, which all processes of one boot share.
+    pub spawned_ns: u64,
+    /// What earlier epochs of the cell said.
+    pub references: Vec<Reference>,
+}
+
+/// One line of a worker's stdout.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Message {
+    /// The task was read.
+    Started,
+    /// The model is ready.
+    Loaded(Loaded),
+    /// So many of so many trials are done.
+    Trial {
+        /// Done.
+        done: u32,
+        /// Planned.
+        of: u32,
+    },
+    /// One valid value.
+    Sample {
+        /// Of what.
+        metric: Metric,
+        /// In the metric's unit.
+        value: f64,
+    },
+    /// One refused value.
+    Void(Void),
+    /// What the model said.
+    Answer(Answer),
+    /// For the next epochs of the cell.
+    Reference(Reference),
+    /// All went well. Nothing follows.
+    Done {
+        /// The worker's own highest footprint at its measuring points, in bytes.
+        footprint: Option<u64>,
+    },
+    /// It did not. Nothing follows.
+    Failed {
+        /// Where.
+        stage: Stage,
+        /// Why, in one line.
+        message: String,
+    },
+}
+
+/// A line read from a peer that may be broken or hostile.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Complete, without its line feed.
+    Text(Vec<u8>),
+    /// Longer than the limit; the rest of it is still unread.
+    TooLong,
+    /// The peer closed its end.
+    End,
+}
+
+/// Reads one line of at most `limit` bytes. Never holds more than that.
+///
+/// # Errors
+/// When the pipe breaks.
+pub fn read_line(from: &mut impl BufRead, limit: usize) -> io::Result<Line> {
+    let mut line = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    from.by_ref().take(most).read_until(b'\n', &mut line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Ok(Line::Text(line));
+    }
+    Ok(match line.len() {
+        0 => Line::End,
+        length if length > limit => Line::TooLong,
+        _ => Line::Text(line),
+    })
+}
+
+/// The first line of a text that may hold many or be very long, fit for a message.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    const MOST: usize = 400;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty());
+    let line = line.unwrap_or_default();
+    let clean = line.chars().filter(|c| !c.is_control());
+    let mut short: String = clean.clone().take(MOST).collect();
+    if clean.count() > MOST {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_bounded() {
+        let mut input: &[u8] = b"one\n\nthis is long\nend";
+        let check = |input: &mut &[u8], expected| assert_eq!(read_line(input, 4).unwrap(), expected);
+        check(&mut input, Line::Text(b"one".to_vec()));
+        check(&mut input, Line::Text(Vec::new()));
+        check(&mut input, Line::TooLong);
+        let mut rest: &[u8] = b"end";
+        check(&mut rest, Line::Text(b"end".to_vec()));
+        check(&mut rest, Line::End);
+    }
+
+    #[test]
+    fn messages_survive_the_pipe() {
+        let message = Message::Sample {
+            metric: Metric::Inference,
+            value: 0.1,
+        };
+        let text = serde_json::to_string(&message).unwrap();
+        assert_eq!(
+            text,
+            r#"{"type":"sample","metric":"inference","value":0.1}"#
+        );
+        assert_eq!(serde_json::from_str::<Message>(&text).unwrap(), message);
+        assert!(serde_json::from_str::<Message>(&text.replace("0.1", "1e999")).is_err());
+    }
+
+    #[test]
+    fn long_texts_become_one_line() {
+        assert_eq!(one_line("\n  first\u{1b}[31m\nsecond"), "first[31m");
+        assert_eq!(one_line(&"x".repeat(1000)).chars().count(), 401);
+    }
+}

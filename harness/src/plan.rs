@@ -1,1 +1,188 @@
-//! Not written yet.
+//! What is to be measured, in order, and the hash by which an interrupted session is known again.
+//! Pure.
+
+use sha2::{Digest, Sha256};
+use store::{Cell, Run};
+
+use crate::message::Epoch;
+use crate::models::{Backend, Device};
+use crate::scenarios::{Needs, Profile, Scenario};
+use crate::source::Model;
+
+/// What a plan is made of.
+#[derive(Clone)]
+pub struct Wanted {
+    /// How much time to take.
+    pub profile: Profile,
+    /// Models, in the order of the table.
+    pub models: Vec<Model>,
+    /// Tensor libraries.
+    pub backends: Vec<Backend>,
+    /// Where they compute.
+    pub device: Device,
+    /// Scenarios, in order.
+    pub scenarios: Vec<&'static dyn Scenario>,
+    /// Digest of the probe set.
+    pub probes: String,
+    /// Identity of this program: figures of two builds never share a session.
+    pub build: String,
+}
+
+/// One cell with everything needed to measure it.
+#[derive(Clone)]
+pub struct Planned {
+    /// The script.
+    pub scenario: &'static dyn Scenario,
+    /// The model.
+    pub model: Model,
+    /// The tensor library.
+    pub backend: Backend,
+    /// Where it computes.
+    pub device: Device,
+    /// Its fresh processes, in order.
+    pub epochs: Vec<Epoch>,
+}
+
+impl std::fmt::Debug for Planned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Planned").field(&self.cell(String::new())).finish()
+    }
+}
+
+impl Planned {
+    /// The cell as the store knows it; its precision is known once a worker has loaded.
+    #[must_use]
+    pub fn cell(&self, precision: String) -> Cell {
+        Cell {
+            model: self.model.name.clone(),
+            scenario: self.scenario.name().to_owned(),
+            backend: self.backend.to_string(),
+            device: self.device.to_string(),
+            precision,
+            weights: self.model.weights.to_owned(),
+            revision: self.model.revision.clone(),
+        }
+    }
+
+    /// Trials in all epochs: the measure of how long the cell takes.
+    #[must_use]
+    pub fn trials(&self) -> u32 {
+        self.epochs.iter().map(|epoch| epoch.trials.max(1)).sum()
+    }
+
+    /// Whether this run is of this cell.
+    #[must_use]
+    pub fn is_of(&self, run: &Run) -> bool {
+        self.cell(run.cell.precision.clone()) == run.cell
+    }
+}
+
+/// Cells in the order they are measured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The cells.
+    pub cells: Vec<Planned>,
+    /// SHA-256 in hex over everything that makes two sessions the same.
+    pub hash: String,
+}
+
+impl Plan {
+    /// Makes the plan: model after model, and per model the scenarios in order. Scenarios whose
+    /// answers count are left out for random weights.
+    #[must_use]
+    pub fn new(wanted: &Wanted) -> Self {
+        let mut cells = Vec::new();
+        for model in &wanted.models {
+            for &backend in &wanted.backends {
+                for &scenario in &wanted.scenarios {
+                    if model.weights == "dummy" && scenario.needs() == Needs::TrainedWeights {
+                        continue;
+                    }
+                    let (model, device) = (model.clone(), wanted.device);
+                    let epochs = scenario.epochs(wanted.profile);
+                    cells.push(Planned { scenario, model, backend, device, epochs });
+                }
+            }
+        }
+        let hash = hash(wanted, &cells);
+        Self { cells, hash }
+    }
+}
+
+fn hash(wanted: &Wanted, cells: &[Planned]) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        // Lengths keep neighbours apart: "ab" + "c" is not "a" + "bc".
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    add(wanted.profile.name());
+    add(&wanted.probes);
+    add(&wanted.build);
+    for planned in cells {
+        let cell = planned.cell(String::new());
+        for text in [&cell.model, &cell.scenario, &cell.backend, &cell.device, &cell.weights, &cell.revision] {
+            add(text);
+        }
+        add(&planned.scenario.version().to_string());
+        add(&format!("{:?}", planned.epochs));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::SCENARIOS;
+
+    fn model(name: &str, weights: &'static str) -> Model {
+        Model {
+            name: name.to_owned(),
+            dir: "/nowhere".into(),
+            weights,
+            revision: "r1".to_owned(),
+            weight_files: Vec::new(),
+            weight_bytes: 1,
+        }
+    }
+
+    fn wanted() -> Wanted {
+        Wanted {
+            profile: Profile::Quick,
+            models: vec![model("one", "local"), model("two", "dummy")],
+            backends: vec![Backend::Candle],
+            device: Device::Cpu,
+            scenarios: SCENARIOS.to_vec(),
+            probes: "p".to_owned(),
+            build: "b".to_owned(),
+        }
+    }
+
+    #[test]
+    fn random_weights_skip_what_only_answers_show() {
+        let plan = Plan::new(&wanted());
+        let of = |name: &str| -> Vec<_> {
+            let cells = plan.cells.iter().filter(|cell| cell.model.name == name);
+            cells.map(|cell| cell.scenario.name()).collect()
+        };
+        assert_eq!(of("one").len(), SCENARIOS.len());
+        assert_eq!(of("two"), ["cold-load", "warm-inference", "state-drift"]);
+    }
+
+    #[test]
+    fn the_hash_changes_with_everything_that_counts() {
+        let same = Plan::new(&wanted()).hash;
+        assert_eq!(same, Plan::new(&wanted()).hash);
+        let check = |change: fn(&mut Wanted)| {
+            let mut other = wanted();
+            change(&mut other);
+            assert_ne!(Plan::new(&other).hash, same);
+        };
+        check(|wanted| wanted.profile = Profile::Full);
+        check(|wanted| wanted.models.truncate(1));
+        check(|wanted| wanted.models[0].revision.push('x'));
+        check(|wanted| wanted.scenarios.truncate(2));
+        check(|wanted| wanted.probes.push('x'));
+        check(|wanted| wanted.build.push('x'));
+    }
+}

@@ -1,1 +1,112 @@
-//! Not written yet.
+//! The side that loads a model: reads one task, runs one epoch of one scenario, says what it saw.
+
+use std::io::{self, BufRead, Read, Write};
+use std::process::ExitCode;
+
+use store::Stage;
+
+use crate::measure::{Clock, now_ns};
+use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
+use crate::models;
+use crate::probes::ProbeSet;
+use crate::scenarios::probe::OwnProcess;
+use crate::scenarios::{self, Birth, Gauge, Probe};
+
+/// Exit code where the parent is gone: there is nobody left to tell.
+const ORPHANED: i32 = 3;
+
+/// Reads the task from stdin, runs it, and writes messages to stdout.
+#[must_use]
+pub fn run() -> ExitCode {
+    let mut stdin = io::stdin().lock();
+    let task = match read_task(&mut stdin) {
+        Ok(task) => task,
+        Err(message) => {
+            say(&Message::Failed { stage: Stage::Start, message });
+            return ExitCode::FAILURE;
+        }
+    };
+    drop(stdin);
+    end_with_parent();
+    say(&Message::Started);
+    match work(&task) {
+        Ok(footprint) => {
+            say(&Message::Done { footprint });
+            ExitCode::SUCCESS
+        }
+        Err((stage, message)) => {
+            say(&Message::Failed { stage, message: one_line(&message) });
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read_task(stdin: &mut impl BufRead) -> Result<Task, String> {
+    match read_line(stdin, 4 * MAX_LINE) {
+        Ok(Line::Text(line)) => {
+            serde_json::from_slice(&line).map_err(|error| format!("task: {error}: `harness run` starts workers itself"))
+        }
+        Ok(Line::TooLong) => Err("task: too long".to_owned()),
+        Ok(Line::End) => Err("task: none on stdin: `harness run` starts workers itself".to_owned()),
+        Err(error) => Err(format!("task: {error}")),
+    }
+}
+
+/// The parent holds stdin open and never writes again, so that its end is the parent's end.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        let mut rest = [0; 64];
+        let mut stdin = io::stdin().lock();
+        while matches!(stdin.read(&mut rest), Ok(1..)) {}
+        std::process::exit(ORPHANED);
+    });
+}
+
+fn say(message: &Message) {
+    let mut stdout = io::stdout().lock();
+    let said = serde_json::to_vec(message).map_err(io::Error::from).and_then(|mut line| {
+        line.push(b'\n');
+        stdout.write_all(&line)?;
+        stdout.flush()
+    });
+    if said.is_err() {
+        std::process::exit(ORPHANED);
+    }
+}
+
+/// One epoch; the footprint at its end, in bytes.
+fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
+    let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
+    // `t_rt`. A processor needs no readying; a GPU backend must run and await one operation here.
+    let ready = now_ns();
+    let gauge = OwnProcess;
+    let (base, read_before) = (gauge.footprint(), gauge.disk_read());
+    let clock = Clock::start();
+    let mut subject = models::load(&task.model, task.backend, task.device)
+        .map_err(|error| (Stage::Load, error.to_string()))?;
+    let (load, slept) = (clock.elapsed(), clock.slept());
+    let read = gauge.disk_read().zip(read_before).map(|(after, before)| after.saturating_sub(before));
+    let birth = Birth {
+        startup: std::time::Duration::from_nanos(ready.saturating_sub(task.spawned_ns)),
+        load,
+        residency: task.residency,
+        disk_read: read,
+        base,
+        loaded: gauge.footprint(),
+        slept,
+    };
+    say(&Message::Loaded(subject.loaded().clone()));
+
+    let set = ProbeSet::load(&task.probes).map_err(|error| (Stage::Ask, format!("{error:#}")))?;
+    let mut probe = Probe {
+        set: &set,
+        epoch: &task.epoch,
+        birth,
+        references: &task.references,
+        gauge: &gauge,
+        out: &mut |message| say(&message),
+    };
+    let ended = scenario.run(subject.as_mut(), &mut probe);
+    ended.map_err(|error| (Stage::Ask, error.to_string()))?;
+    Ok(gauge.footprint().max(birth.loaded))
+}

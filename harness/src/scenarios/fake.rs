@@ -1,0 +1,254 @@
+//! Scripted models with known faults, and an epoch to run them in.
+
+use std::time::Duration;
+
+use store::{Cell, Metric, Outcome, Run, Uuid};
+
+use crate::message::{Epoch, Message as Line};
+use crate::parent::Ledger;
+use crate::probes::{Accepted, ProbeSet, Scene, TextItem, Turn, VisionItem};
+use crate::subject::{AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject};
+
+use super::{Birth, Gauge, Probe, Profile, Scenario};
+
+type Script = Box<dyn FnMut(&Request<'_>, usize) -> Result<String, AskError>>;
+type Twist = Box<dyn FnMut(&mut Reply, usize)>;
+
+/// A model that answers by a script: request and number of the call (from 1) in, text out.
+pub(super) struct Fake {
+    loaded: Loaded,
+    calls: usize,
+    script: Script,
+    twist: Twist,
+}
+
+impl Fake {
+    pub(super) fn new(script: impl FnMut(&Request<'_>, usize) -> Result<String, AskError> + 'static) -> Self {
+        let loaded = Loaded {
+            architecture: "fake".to_owned(),
+            precision: "f32 (f32 weights)".to_owned(),
+            weight_bytes: 1000,
+            parameters: 250,
+            stop_ids: vec![0],
+        };
+        Self { loaded, calls: 0, script: Box::new(script), twist: Box::new(|_, _| ()) }
+    }
+
+    /// Changes each reply afterwards.
+    pub(super) fn twisted(mut self, twist: impl FnMut(&mut Reply, usize) + 'static) -> Self {
+        self.twist = Box::new(twist);
+        self
+    }
+
+    /// Says what is in the picture, see [`draw`], and remembers what it was told.
+    pub(super) fn seeing() -> Self {
+        Self::new(|request, _| {
+            let question = request.messages.last().map_or("", |message| message.text.as_str());
+            let told = request.messages.iter().find_map(|m| m.text.strip_prefix("It is "));
+            Ok(match (request.images.first(), question) {
+                (None, "capital of France?") => "Paris".to_owned(),
+                (None, "2 plus 3?") => "5".to_owned(),
+                (Some(picture), "describe") => format!("It is {}", shown(picture)),
+                (Some(picture), _) => shown(picture),
+                (None, _) => told.unwrap_or("unknown").to_owned(),
+            })
+        })
+    }
+
+    /// Says the same whatever is asked.
+    pub(super) fn constant(text: &'static str) -> Self {
+        Self::new(move |_, _| Ok(text.to_owned()))
+    }
+}
+
+impl Subject for Fake {
+    fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
+    fn ask(&mut self, request: &Request<'_>) -> Result<Reply, AskError> {
+        self.calls += 1;
+        let text = (self.script)(request, self.calls)?;
+        let mut ids: Vec<u32> = text.bytes().map(u32::from).collect();
+        match request.stop {
+            Stop::AtStopId => ids.push(0),
+            Stop::AtLimit => ids.resize(request.max_new_tokens, 1),
+        }
+        ids.truncate(request.max_new_tokens);
+        let mut reply = Reply {
+            prompt: render(request),
+            input_ids: vec![7; 40],
+            image_tokens: 16 * request.images.len(),
+            margins: vec![1.0; ids.len()],
+            first_logits: vec![0.5, ids.first().map_or(0.0, |&id| id as f32)],
+            stages: stages(request, ids.len()),
+            output_ids: ids,
+            text,
+        };
+        (self.twist)(&mut reply, self.calls);
+        std::thread::sleep(Duration::from_micros(300)); // longer outside than the stages say
+        Ok(reply)
+    }
+
+    fn device_peak(&self) -> Option<u64> {
+        None
+    }
+}
+
+fn render(request: &Request<'_>) -> String {
+    let images = "<image>".repeat(request.images.len());
+    request.messages.iter().fold(images, |text, message| format!("{text}{:?}: {}\n", message.role, message.text))
+}
+
+fn stages(request: &Request<'_>, ids: usize) -> crate::subject::Stages {
+    let us = |n| Duration::from_micros(n);
+    let phased = request.pass == Pass::Phased;
+    let tokens: Vec<_> = (0..ids as u64).map(|n| us(60 + n)).collect();
+    crate::subject::Stages {
+        image_prep: us(10),
+        vision: (phased && !request.images.is_empty()).then(|| us(30)),
+        prefill: phased.then(|| us(50)),
+        total: us(61 + ids as u64),
+        tokens,
+    }
+}
+
+/// A picture whose bytes spell a word.
+fn draw(word: &str) -> Vec<u8> {
+    let mut pixels = word.as_bytes().to_vec();
+    pixels.resize(pixels.len().next_multiple_of(3), b' ');
+    let (width, mut png) = (pixels.len() / 3, std::io::Cursor::new(Vec::new()));
+    let picture = image::RgbImage::from_raw(width as u32, 1, pixels).unwrap();
+    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+/// The word in a picture; of a blank one, no word.
+fn shown(picture: &[u8]) -> String {
+    let pixels = image::load_from_memory(picture).map(|picture| picture.into_rgb8().into_raw());
+    String::from_utf8_lossy(&pixels.unwrap_or_default()).trim().to_owned()
+}
+
+/// A fused request with a natural end.
+pub(super) fn request<'a>(images: &'a [&'a [u8]], messages: &'a [Message]) -> Request<'a> {
+    Request { images, messages, max_new_tokens: 100, stop: Stop::AtStopId, pass: Pass::Fused }
+}
+
+/// Twelve pictures with a question and a scene each, and twenty text items.
+pub(super) fn set() -> ProbeSet {
+    let words = ["red", "blue", "green", "pink", "black", "white", "gray", "brown", "gold", "tan", "cyan", "lime"];
+    let one = |text: &str| Accepted(vec![text.to_owned()]);
+    let vision = words.map(|word| VisionItem {
+        id: format!("v-{word}"),
+        image: format!("{word}.png"),
+        prompt: "what?".to_owned(),
+        answer: one(word),
+    });
+    let turn = |ask: &str, answer: Accepted| Turn { ask: ask.to_owned(), answer };
+    let context = words.map(|word| Scene {
+        id: format!("c-{word}"),
+        image: format!("{word}.png"),
+        facts: vec![turn("color?", one(word))],
+        fillers: ["so?", "and?", "then?", "why?"].map(|ask| turn(ask, one("well"))).into(),
+    });
+    let text = (0..20).map(|n| TextItem {
+        id: format!("t{n}"),
+        prompt: if n % 2 == 0 { "capital of France?" } else { "2 plus 3?" }.to_owned(),
+        messages: Vec::new(),
+        answer: one(if n % 2 == 0 { "Paris" } else { "5" }),
+    });
+    ProbeSet {
+        name: "fake".to_owned(),
+        describe: "describe".to_owned(),
+        pictures: words.map(|word| (format!("{word}.png"), draw(word))).into(),
+        vision: vision.into(),
+        text: text.collect(),
+        context: context.into(),
+        digest: String::new(),
+    }
+}
+
+struct Still;
+
+impl Gauge for Still {
+    fn footprint(&self) -> Option<u64> {
+        Some(5000)
+    }
+
+    fn disk_read(&self) -> Option<u64> {
+        Some(0)
+    }
+}
+
+/// How a healthy worker comes up.
+pub(super) fn birth() -> Birth {
+    Birth {
+        startup: Duration::from_millis(20),
+        load: Duration::from_millis(50),
+        residency: Some(1.0),
+        disk_read: Some(0),
+        base: Some(1000),
+        loaded: Some(3000),
+        slept: false,
+    }
+}
+
+/// Runs a whole cell in this process: `fresh` makes a new model for every epoch.
+pub(super) fn run_cell(scenario: &dyn Scenario, births: &[Birth], mut fresh: impl FnMut(&Epoch) -> Fake) -> Run {
+    let (set, mut ledger) = (set(), Ledger::default());
+    let mut failed = None;
+    for (at, epoch) in scenario.epochs(Profile::Quick).iter().enumerate() {
+        let mut lines = Vec::new();
+        let references = ledger.references.clone();
+        let mut probe = Probe {
+            set: &set,
+            epoch,
+            birth: births.get(at).copied().unwrap_or_else(birth),
+            references: &references,
+            gauge: &Still,
+            out: &mut |line: Line| lines.push(line),
+        };
+        let end = scenario.run(&mut fresh(epoch), &mut probe);
+        ledger.open_epoch();
+        for line in lines {
+            ledger.take(line);
+        }
+        if let Err(error) = end {
+            failed = Some(Outcome::Failed { stage: store::Stage::Ask, message: error.to_string() });
+            break;
+        }
+    }
+    let (outcome, answers) = ledger.close();
+    run_of(scenario.name(), failed.unwrap_or(outcome), answers)
+}
+
+fn run_of(scenario: &str, outcome: Outcome, answers: Vec<store::Answer>) -> Run {
+    let text = |text: &str| text.to_owned();
+    Run {
+        id: Uuid::now_v7(),
+        session: Uuid::now_v7(),
+        at: chrono::Utc::now(),
+        wall_s: 1.0,
+        cell: Cell {
+            model: text("fake"),
+            scenario: text(scenario),
+            backend: text("candle"),
+            device: text("cpu"),
+            precision: text("f32"),
+            weights: text("embedded"),
+            revision: text("r"),
+        },
+        outcome,
+        answers,
+    }
+}
+
+/// All values of a metric.
+pub(super) fn values(run: &Run, metric: Metric) -> Vec<f64> {
+    run.sample(metric).iter().flat_map(|sample| sample.values()).collect()
+}
+
+/// The reasons of the voids.
+pub(super) fn reasons(run: &Run) -> Vec<&str> {
+    run.voids().iter().map(|void| void.reason.as_str()).collect()
+}

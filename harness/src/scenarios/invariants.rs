@@ -1,0 +1,187 @@
+//! Rules that a reply must keep for its figures to count. Pure; ids as in ARCHITECTURE.md.
+
+use std::time::Duration;
+
+use store::Metric;
+use store::metric::Unit;
+
+use crate::score::is_echo;
+use crate::subject::{Pass, Reply, Request, Stages, Stop};
+
+/// Bytes a second that no memory of a machine this program runs on delivers: ten times 1 TB/s.
+const BANDWIDTH_ROOF: f64 = 1e13;
+
+/// What makes every figure of a reply worthless: I1, I2, I5, I6. The first one found.
+#[must_use]
+pub fn broken(request: &Request<'_>, reply: &Reply) -> Option<String> {
+    image_positions(request, reply)
+        .or_else(|| rendered(request, reply))
+        .or_else(|| length(request, reply))
+}
+
+/// I1: positions for image features where there is a picture, and only there.
+fn image_positions(request: &Request<'_>, reply: &Reply) -> Option<String> {
+    let (positions, prompt) = (reply.image_tokens, reply.input_ids.len());
+    match request.images.is_empty() {
+        true if positions > 0 => Some(format!("I1: {positions} image positions without a picture")),
+        false if positions == 0 => Some("I1: no image position: the model saw no picture".to_owned()),
+        _ if positions > prompt => Some(format!("I1: {positions} image positions in {prompt} ids")),
+        _ => None,
+    }
+}
+
+/// I2: the rendered prompt holds every turn, in order, and one placeholder a picture.
+fn rendered(request: &Request<'_>, reply: &Reply) -> Option<String> {
+    let mut rest = reply.prompt.as_str();
+    for (at, message) in request.messages.iter().enumerate() {
+        let text = message.text.trim();
+        match rest.find(text) {
+            Some(start) => rest = &rest[start + text.len()..],
+            None => return Some(format!("I2: turn {} is not in the rendered prompt", at + 1)),
+        }
+    }
+    let said: usize = request.messages.iter().map(|m| placeholders(&m.text)).sum();
+    let found = placeholders(&reply.prompt).saturating_sub(said);
+    let wanted = request.images.len();
+    (found != wanted).then(|| format!("I2: {found} placeholders for {wanted} pictures"))
+}
+
+fn placeholders(text: &str) -> usize {
+    text.matches("<image>").count() + text.matches("<|image_").count()
+}
+
+/// I5, I6: as many ids as were allowed, counted as ids, each with its time.
+fn length(request: &Request<'_>, reply: &Reply) -> Option<String> {
+    let (ids, limit) = (reply.output_ids.len(), request.max_new_tokens);
+    let times = reply.stages.tokens.len();
+    match request.stop {
+        _ if ids > limit => Some(format!("I5: {ids} ids, the limit was {limit}")),
+        Stop::AtLimit if ids < limit => Some(format!("I5: {ids} ids, exactly {limit} were asked for")),
+        _ if times != ids => Some(format!("I6: {ids} ids with {times} times")),
+        _ => None,
+    }
+}
+
+/// I3: an answer that is none, whose time therefore means nothing.
+#[must_use]
+pub fn hollow(request: &Request<'_>, reply: &Reply) -> Option<String> {
+    if reply.output_ids.len() < 2 {
+        return Some(format!("I3: {} ids of output", reply.output_ids.len()));
+    }
+    let natural = request.stop == Stop::AtStopId;
+    let said = natural && is_echo(&reply.prompt, &reply.text);
+    said.then(|| "I3: the answer repeats the prompt".to_owned())
+}
+
+/// Stage times that cannot be: out of order, missing, or longer than what passed outside.
+#[must_use]
+pub fn impossible_times(request: &Request<'_>, stages: &Stages, wall: Duration) -> Option<String> {
+    let phased = request.pass == Pass::Phased;
+    if phased && (stages.prefill.is_none() || stages.vision.is_none() != request.images.is_empty()) {
+        return Some("clock: a phased request without its phases".to_owned());
+    }
+    let phases = [Some(stages.image_prep), stages.vision, stages.prefill];
+    let marks = phases.into_iter().flatten().chain(stages.tokens.iter().copied());
+    let marks: Vec<_> = marks.chain([stages.total]).collect();
+    if !marks.is_sorted() {
+        return Some("clock: stages out of order".to_owned());
+    }
+    let longer = stages.total > wall;
+    longer.then(|| format!("clock: {:?} inside, {wall:?} outside", stages.total))
+}
+
+/// I9: every generated token reads the weights once, so no rate beats the memory.
+#[must_use]
+pub fn above_roof(tokens_per_second: f64, weight_bytes: u64) -> Option<String> {
+    let rate = tokens_per_second * weight_bytes as f64;
+    (rate > BANDWIDTH_ROOF).then(|| format!("I9: {rate:.1e} bytes of weights a second"))
+}
+
+/// Why one value cannot be; checked where it is made and again where it arrives.
+///
+/// # Errors
+/// The reason, in one line.
+pub fn plausible(metric: Metric, value: f64) -> Result<(), String> {
+    let signed = matches!(metric, Metric::BarrierOverhead | Metric::Unattributed);
+    let lowest = match metric.spec().unit {
+        _ if signed || metric == Metric::DivergedAt => -1.0,
+        Unit::Second | Unit::TokenPerSecond if value == 0.0 => f64::MIN_POSITIVE,
+        _ => 0.0,
+    };
+    let share = metric.spec().unit == Unit::Ratio && metric != Metric::BarrierOverhead;
+    match value {
+        _ if !value.is_finite() => Err("not a finite number".to_owned()),
+        _ if value < lowest => Err(format!("{value} cannot be")),
+        _ if share && value > 1.0 => Err(format!("a share of {value}")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios::fake::{Fake, request};
+    use crate::subject::{Message, Subject};
+
+    fn check(change: impl Fn(&mut Reply), expected: Option<&str>) {
+        let messages = [Message::user("first"), Message::assistant("so"), Message::user("last")];
+        let request = request(&[b"png"], &messages);
+        let mut reply = Fake::seeing().ask(&request).unwrap();
+        change(&mut reply);
+        let found = broken(&request, &reply);
+        assert_eq!(found.as_deref().map(|reason| &reason[..2]), expected, "{found:?}");
+    }
+
+    #[test]
+    fn each_broken_rule_is_named() {
+        check(|_| (), None);
+        check(|reply| reply.image_tokens = 0, Some("I1"));
+        check(|reply| reply.image_tokens = 1_000_000, Some("I1"));
+        check(|reply| reply.prompt = reply.prompt.replace("so", ""), Some("I2"));
+        check(|reply| reply.prompt = reply.prompt.replace("<image>", ""), Some("I2"));
+        check(|reply| reply.prompt.push_str("<image>"), Some("I2"));
+        check(|reply| reply.prompt = "<image>last so first".to_owned(), Some("I2"));
+        check(|reply| reply.output_ids = vec![1; 1000], Some("I5"));
+        check(|reply| reply.stages.tokens.clear(), Some("I6"));
+    }
+
+    #[test]
+    fn a_picture_that_was_not_asked_for_is_found() {
+        let messages = [Message::user("capital of France?")];
+        let mut reply = Fake::seeing().ask(&request(&[], &messages)).unwrap();
+        reply.image_tokens = 64;
+        assert!(broken(&request(&[], &messages), &reply).unwrap().starts_with("I1"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused() {
+        let check = |metric, value, good| assert_eq!(plausible(metric, value).is_ok(), good, "{metric} {value}");
+        check(Metric::Inference, 0.1, true);
+        check(Metric::Inference, 0.0, false);
+        check(Metric::Inference, -0.1, false);
+        check(Metric::LoadMemory, -1.0, false);
+        check(Metric::Decode, f64::INFINITY, false);
+        check(Metric::LogitDelta, f64::NAN, false);
+        check(Metric::LogitDelta, 0.0, true);
+        check(Metric::DivergedAt, -1.0, true);
+        check(Metric::BarrierOverhead, -0.01, true);
+        check(Metric::VisionRight, 1.5, false);
+    }
+
+    #[test]
+    fn rates_above_any_memory_are_refused() {
+        assert!(above_roof(13_022.0, 2_300_000_000).unwrap().starts_with("I9"));
+        assert_eq!(above_roof(17.2, 2_300_000_000), None);
+    }
+
+    #[test]
+    fn times_must_be_in_order_and_inside() {
+        let ms = Duration::from_millis;
+        let messages = [Message::user("hello")];
+        let request = request(&[], &messages);
+        let stages = |first, total| Stages { tokens: vec![ms(first), ms(20)], total: ms(total), ..Stages::default() };
+        assert_eq!(impossible_times(&request, &stages(10, 30), ms(31)), None);
+        assert!(impossible_times(&request, &stages(25, 30), ms(31)).is_some());
+        assert!(impossible_times(&request, &stages(10, 30), ms(29)).is_some());
+    }
+}

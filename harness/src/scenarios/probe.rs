@@ -1,0 +1,192 @@
+//! What a scenario measures with: the questions, the clock, the gauges, and the way out for figures.
+
+use std::time::Duration;
+
+use store::{Answer, Metric, Void};
+
+use crate::measure::{self, Clock};
+use crate::message::{Epoch, Message, Reference, one_line};
+use crate::probes::ProbeSet;
+use crate::subject::{self, AskError, Pass, Reply, Request, Stop, Subject};
+
+use super::invariants;
+
+/// Bytes a warm request may read from storage, for code pages touched late; more voids its times.
+const PAGE_INS: u64 = 1 << 20;
+
+/// Counters of the worker's own process; a fake in tests.
+pub trait Gauge {
+    /// Memory that only this process accounts for, in bytes.
+    fn footprint(&self) -> Option<u64>;
+    /// Bytes that storage delivered to this process so far.
+    fn disk_read(&self) -> Option<u64>;
+}
+
+/// The real counters.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnProcess;
+
+impl Gauge for OwnProcess {
+    fn footprint(&self) -> Option<u64> {
+        measure::memory(std::process::id()).map(|memory| memory.footprint)
+    }
+
+    fn disk_read(&self) -> Option<u64> {
+        measure::disk_read_bytes(std::process::id())
+    }
+}
+
+/// How the worker came up, measured before the scenario begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Birth {
+    /// `t_rt - t_spawn`.
+    pub startup: Duration,
+    /// `t_l1 - t_l0`.
+    pub load: Duration,
+    /// Share of the weights in the page cache before the start, where proved.
+    pub residency: Option<f64>,
+    /// Bytes that storage delivered while loading, where the system tells.
+    pub disk_read: Option<u64>,
+    /// Footprint at `t_rt`, in bytes.
+    pub base: Option<u64>,
+    /// Footprint at `t_l1`, in bytes.
+    pub loaded: Option<u64>,
+    /// Whether the machine slept meanwhile.
+    pub slept: bool,
+}
+
+/// A reply with what is wrong about it.
+#[derive(Debug)]
+pub struct Asked {
+    /// What came back.
+    pub reply: Reply,
+    /// The broken invariant, which voids every figure of the reply.
+    pub broken: Option<String>,
+    /// What voids its times, the broken invariant included.
+    pub untimed: Option<String>,
+}
+
+/// One question.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The picture, if any.
+    pub picture: Option<&'a [u8]>,
+    /// The conversation.
+    pub messages: &'a [subject::Message],
+    /// Most ids.
+    pub most: usize,
+    /// When to end.
+    pub stop: Stop,
+    /// Barriers or none.
+    pub pass: Pass,
+}
+
+impl<'a> Question<'a> {
+    /// A greedy question with a natural end and no barriers.
+    #[must_use]
+    pub const fn new(picture: Option<&'a [u8]>, messages: &'a [subject::Message], most: usize) -> Self {
+        Self { picture, messages, most, stop: Stop::AtStopId, pass: Pass::Fused }
+    }
+}
+
+/// Where one answer belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Id of the item.
+    pub item: &'a str,
+    /// Which condition.
+    pub arm: &'a str,
+}
+
+/// The instrument of one epoch.
+pub struct Probe<'a> {
+    /// Pictures and questions.
+    pub set: &'a ProbeSet,
+    /// What this epoch is to do.
+    pub epoch: &'a Epoch,
+    /// How the worker came up.
+    pub birth: Birth,
+    /// What earlier epochs of the cell said.
+    pub references: &'a [Reference],
+    /// Counters of this process.
+    pub gauge: &'a dyn Gauge,
+    /// Where messages go.
+    pub out: &'a mut dyn FnMut(Message),
+}
+
+impl Probe<'_> {
+    /// Asks, and judges the reply by the invariants.
+    ///
+    /// # Errors
+    /// What the model raised.
+    pub fn ask(&mut self, subject: &mut dyn Subject, question: &Question<'_>) -> Result<Asked, AskError> {
+        let images: Vec<&[u8]> = question.picture.into_iter().collect();
+        let request = Request {
+            images: &images,
+            messages: question.messages,
+            max_new_tokens: question.most,
+            stop: question.stop,
+            pass: question.pass,
+        };
+        let before = self.gauge.disk_read();
+        let clock = Clock::start();
+        let reply = subject.ask(&request)?;
+        let (wall, slept) = (clock.elapsed(), clock.slept());
+        let read = self.gauge.disk_read().zip(before).map(|(after, before)| after.saturating_sub(before));
+        let broken = invariants::broken(&request, &reply);
+        let untimed = broken.clone().or_else(|| match read {
+            _ if slept => Some("the machine slept".to_owned()),
+            Some(bytes) if bytes > PAGE_INS => Some(format!("{bytes} bytes read from storage in a warm request")),
+            _ => None,
+        });
+        let untimed = untimed.or_else(|| invariants::impossible_times(&request, &reply.stages, wall));
+        let untimed = untimed.or_else(|| invariants::hollow(&request, &reply));
+        Ok(Asked { reply, broken, untimed })
+    }
+
+    /// One value; void where it cannot be.
+    pub fn value(&mut self, metric: Metric, value: f64) {
+        match invariants::plausible(metric, value) {
+            Ok(()) => (self.out)(Message::Sample { metric, value }),
+            Err(reason) => self.void(metric, &reason),
+        }
+    }
+
+    /// One value, void for the given reason if there is one.
+    pub fn value_unless(&mut self, fault: Option<&str>, metric: Metric, value: f64) {
+        match fault {
+            None => self.value(metric, value),
+            Some(reason) => self.void(metric, reason),
+        }
+    }
+
+    /// One refused value.
+    pub fn void(&mut self, metric: Metric, reason: &str) {
+        let (metric, reason) = (Some(metric), one_line(reason));
+        (self.out)(Message::Void(Void { metric, count: 1, reason }));
+    }
+
+    /// Keeps an answer to be read and re-scored.
+    pub fn answer(&mut self, place: Place<'_>, reply: &Reply, judged: Option<(String, bool)>) {
+        let (expected, right) = judged.unzip();
+        (self.out)(Message::Answer(Answer {
+            item: place.item.to_owned(),
+            arm: place.arm.to_owned(),
+            prompt: reply.prompt.clone(),
+            text: reply.text.clone(),
+            expected,
+            right,
+        }));
+    }
+
+    /// So many trials of so many are done.
+    pub fn progress(&mut self, done: usize, of: usize) {
+        let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
+        (self.out)(Message::Trial { done: count(done), of: count(of) });
+    }
+
+    /// Hands a reference to the next epochs of the cell.
+    pub fn reference(&mut self, reference: Reference) {
+        (self.out)(Message::Reference(reference));
+    }
+}

@@ -1,0 +1,255 @@
+//! `harness run`: from options to stored runs and a table.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use chrono::Utc;
+use store::summary::{rows, summary_table, text_table};
+use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid};
+
+use crate::models::{Backend, Device};
+use crate::parent::{self, Job, Launcher};
+use crate::plan::{Plan, Wanted};
+use crate::probes::ProbeSet;
+use crate::progress::{Progress, Style};
+use crate::scenarios::{Profile, SCENARIOS, Scenario};
+use crate::source::{WeightsChoice, datasets_dir, resolve};
+use crate::suite::Suite;
+use crate::{environment, machine};
+
+/// What `harness run` was asked for.
+#[derive(Clone)]
+pub struct RunOptions {
+    /// The suite's file; none for the embedded one.
+    pub suite: Option<PathBuf>,
+    /// Names or folders; empty for the suite's models.
+    pub models: Vec<String>,
+    /// Tensor libraries; empty for the best one built in.
+    pub backends: Vec<Backend>,
+    /// Where they compute.
+    pub device: Device,
+    /// Scenarios; empty for all.
+    pub scenarios: Vec<&'static dyn Scenario>,
+    /// How much time to take.
+    pub profile: Profile,
+    /// Which weights a published model's name gets.
+    pub weights: WeightsChoice,
+    /// Longest time for one cell.
+    pub timeout: Duration,
+    /// Where runs go.
+    pub storage: Storage,
+    /// How the end is printed.
+    pub format: Format,
+}
+
+/// Where runs go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Nowhere.
+    None,
+    /// Into a new session of this database; none for the workspace's own.
+    New(Option<PathBuf>),
+    /// Into the newest unfinished session of the same plan, if there is one.
+    Resume(Option<PathBuf>),
+}
+
+/// How the end is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A table for people.
+    Text,
+    /// The session as `store export` prints it.
+    Json,
+}
+
+/// Measures every cell of the plan, stores each as soon as it is measured, prints the table.
+///
+/// Exit code 0 where all cells were measured, 1 where one failed or holds a void.
+///
+/// # Errors
+/// When nothing can be measured or stored, in one line. Cells stored before stay stored.
+pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let suite = Suite::load(options.suite.as_deref())?;
+    let probes = ProbeSet::load(&suite.probes_dir)?;
+    let wanted = wanted(options, &suite, &probes)?;
+    let plan = Plan::new(&wanted);
+    if plan.cells.is_empty() {
+        bail!("nothing to measure: random weights have no answers to score; add cold-load, warm-inference or state-drift");
+    }
+    let mut book = Book::open(options, &suite, &plan)?;
+    let done = book.stored()?;
+    let left: Vec<_> = plan.cells.iter().filter(|cell| !done.iter().any(|run| cell.is_of(run))).collect();
+    let mut progress = Progress::new(std::io::stderr(), Style::of_stderr(), &left);
+    if !done.is_empty() {
+        let cells = plan.cells.len() - left.len();
+        progress.note(&format!("resumed: {cells} of {} cells are stored already", plan.cells.len()));
+    }
+    let launcher = Launcher::own().context("cannot find this program")?;
+    for planned in &left {
+        let job = Job { launcher: &launcher, planned, probes: &suite.probes_dir, timeout: options.timeout };
+        progress.begin(planned);
+        let run = measure(&job, book.session.id, |step| progress.step(planned, step));
+        progress.end(planned, &run);
+        book.keep(run)?;
+    }
+    book.close()?;
+    print(&book, options.format, out)?;
+    let clean = |run: &Run| matches!(&run.outcome, Outcome::Measured { voids, .. } if voids.is_empty());
+    Ok(if book.runs.iter().all(clean) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Wanted> {
+    let names = if options.models.is_empty() { &suite.models } else { &options.models };
+    let mut models = Vec::new();
+    for name in names {
+        let model = resolve(name, options.weights)?;
+        if !models.contains(&model) {
+            models.push(model);
+        }
+    }
+    let scenarios = match options.scenarios.as_slice() {
+        [] => SCENARIOS.to_vec(),
+        chosen => chosen.to_vec(),
+    };
+    Ok(Wanted {
+        profile: options.profile,
+        models,
+        backends: backends(&options.backends)?,
+        device: options.device,
+        scenarios,
+        probes: probes.digest.clone(),
+        build: build(),
+    })
+}
+
+/// The wanted backends, all of them built in; where none is wanted, the first that is.
+fn backends(wanted: &[Backend]) -> Result<Vec<Backend>> {
+    if let Some(missing) = wanted.iter().find(|backend| !backend.built_in()) {
+        bail!("backend {missing}: not built in: build with --features {missing}");
+    }
+    let first = Backend::ALL.iter().filter(|backend| backend.built_in()).take(1);
+    let chosen: Vec<_> = if wanted.is_empty() { first.copied().collect() } else { wanted.to_vec() };
+    if chosen.is_empty() {
+        bail!("no backend is built in: build with --features candle");
+    }
+    Ok(chosen)
+}
+
+fn build() -> String {
+    let environment = environment::detect(threads());
+    format!("{} {:?} {:?}", environment.harness, environment.commit, environment.dirty)
+}
+
+/// Threads that the backends may use.
+fn threads() -> u32 {
+    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(all).unwrap_or(u32::MAX)
+}
+
+fn measure(job: &Job<'_>, session: Uuid, mut watch: impl FnMut(parent::Step)) -> Run {
+    let (at, clock) = (Utc::now(), Instant::now());
+    let (cell, outcome, answers) = parent::measure(job, &mut watch);
+    let wall_s = clock.elapsed().as_secs_f64();
+    Run { id: Uuid::now_v7(), session, at, wall_s, cell, outcome, answers }
+}
+
+/// The session with its runs, in memory and in the database.
+struct Book {
+    db: Option<Db>,
+    session: Session,
+    runs: Vec<Run>,
+}
+
+impl Book {
+    /// Opens the database before anything is measured, so that an unusable one costs no time.
+    fn open(options: &RunOptions, suite: &Suite, plan: &Plan) -> Result<Self> {
+        let session = Session {
+            id: Uuid::now_v7(),
+            at: Utc::now(),
+            finished: None,
+            plan: plan.hash.clone(),
+            suite: suite.name.clone(),
+            profile: options.profile.name().to_owned(),
+            machine: machine::detect(),
+            environment: environment::detect(threads()),
+        };
+        let (file, resume) = match &options.storage {
+            Storage::None => return Ok(Self { db: None, session, runs: Vec::new() }),
+            Storage::New(file) => (file, false),
+            Storage::Resume(file) => (file, true),
+        };
+        let path = match file {
+            Some(path) => path.clone(),
+            None => default_db()?,
+        };
+        let mut db = Db::open(&path)?;
+        let key = session.machine.key();
+        let known = if resume { db.unfinished(&plan.hash, &key)? } else { None };
+        let session = match known {
+            Some(known) => known,
+            None => {
+                db.begin(&session)?;
+                session
+            }
+        };
+        Ok(Self { db: Some(db), session, runs: Vec::new() })
+    }
+
+    /// Runs that the session holds already.
+    fn stored(&mut self) -> Result<Vec<Run>> {
+        if let Some(db) = &self.db {
+            self.runs = db.runs(&RunFilter { session: Some(self.session.id), ..RunFilter::default() })?;
+        }
+        Ok(self.runs.clone())
+    }
+
+    fn keep(&mut self, run: Run) -> Result<()> {
+        if let Some(db) = &mut self.db {
+            db.insert(&run)?;
+        }
+        self.runs.push(run);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let now = Utc::now();
+        if let Some(db) = &mut self.db {
+            db.finish(self.session.id, now)?;
+        }
+        self.session.finished = Some(now);
+        Ok(())
+    }
+}
+
+/// `results.db` in the workspace's root, which is where `datasets/` is.
+fn default_db() -> Result<PathBuf> {
+    let datasets = datasets_dir()?;
+    let root = datasets.parent().context("no workspace root: name a database with --db")?;
+    Ok(root.join("results.db"))
+}
+
+fn print(book: &Book, format: Format, out: &mut dyn Write) -> Result<()> {
+    match format {
+        Format::Json => {
+            let document = Document::new(book.session.clone(), book.runs.clone());
+            writeln!(out, "{}", serde_json::to_string(&document)?)?;
+        }
+        Format::Text => {
+            let (headers, cells) = summary_table(&rows(&book.runs));
+            write!(out, "\n{}", text_table(&headers, &cells))?;
+            let place = book.db.as_ref().map(|db| format!(", stored in {}", db.path().display()));
+            let provisional = if book.session.profile == "quick" { " (provisional: few epochs)" } else { "" };
+            writeln!(
+                out,
+                "\nprofile {}{provisional}, {}{}",
+                book.session.profile,
+                book.session.machine.describe(),
+                place.unwrap_or_default()
+            )?;
+        }
+    }
+    Ok(())
+}
