@@ -1,6 +1,10 @@
 //! Every reference item of the embedded checkpoints: prompt, ids, features, logits, answer.
 
 #![cfg(feature = "candle")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test helper that fails fails its test"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,1 +1,18 @@
-//! placeholder
+//! What people read of vlm-bench: the summary table, the dated guide and the trend page.
+//!
+//! Everything here is derived when it is read, from the raw samples in the database, by the rules of
+//! [`store::summary`]. Nothing here measures, judges or writes to the database. Foreign text (model
+//! answers, names, branches, paths, failure messages) is escaped where it enters a document.
+
+mod archive;
+mod columns;
+mod error;
+pub mod guide;
+pub mod html;
+mod notes;
+pub mod table;
+mod template;
+mod text;
+
+pub use archive::Archive;
+pub use error::{Error, Result};

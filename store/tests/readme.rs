@@ -33,7 +33,7 @@ fn example(path: &Path) {
         let samples = warm(&[[0.0612, 0.0620], [0.0600, 0.0628]]);
         db.insert(&plain(&session, 1, ("warm", samples, Vec::new())))
             .expect("inserted");
-        let answers = ["right", "blank"].map(|arm| answers(arm)).concat();
+        let answers = ["right", "blank"].map(answers).concat();
         db.insert(&plain(&session, 2, ("vision", Vec::new(), answers)))
             .expect("inserted");
         db.finish(session.id, session.at).expect("finished");

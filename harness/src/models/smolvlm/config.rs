@@ -149,7 +149,7 @@ impl File {
             self.vision_config.check()?,
         );
         let shuffle = self.scale_factor;
-        if shuffle == 0 || vision.side() % shuffle != 0 {
+        if shuffle == 0 || !vision.side().is_multiple_of(shuffle) {
             return Err(format!(
                 "scale_factor {shuffle} does not divide the {} patches of a side",
                 vision.side()
@@ -188,7 +188,7 @@ impl Text {
         )?;
         let head_dim = self.head_dim.unwrap_or(dim / heads);
         sizes_within("text_config.head_dim", &[head_dim])?;
-        if heads % kv_heads != 0 || head_dim % 2 != 0 {
+        if !heads.is_multiple_of(kv_heads) || !head_dim.is_multiple_of(2) {
             return Err(format!(
                 "text_config: {heads} heads of {head_dim} do not share {kv_heads} key heads"
             ));
@@ -228,8 +228,8 @@ impl Vision {
             "vision_config",
             &[&sizes[..], &[self.image_size, self.patch_size]].concat(),
         )?;
-        if self.image_size % self.patch_size != 0
-            || self.hidden_size % self.num_attention_heads != 0
+        if !self.image_size.is_multiple_of(self.patch_size)
+            || !self.hidden_size.is_multiple_of(self.num_attention_heads)
         {
             return Err(
                 "vision_config: patch_size must divide image_size, the heads hidden_size"

@@ -6,9 +6,9 @@ use candle_nn::ops;
 use super::cpu::Softmax;
 use crate::tensor::Mask;
 
-/// Scores kept at once: beyond this the batch is taken one by one, so that 13 tiles of 12 heads of
-/// 1024 x 1024 need 50 MB instead of 654.
-const MAX_SCORES: usize = 16 * 1024 * 1024;
+/// Scores kept at once on a processor: 16 MiB of f32. More of them leave the caches, and buffers
+/// from 32 MiB on are mapped anew, page by page, at every call.
+const MAX_SCORES: usize = 4 << 20;
 
 /// See [`crate::tensor::Tensor::attention`].
 pub(super) fn attention(
@@ -20,18 +20,37 @@ pub(super) fn attention(
 ) -> Result<Tensor> {
     let (batch, heads, queries, _) = q.dims4()?;
     let (_, kv_heads, keys, _) = k.dims4()?;
-    if kv_heads == 0 || heads % kv_heads != 0 || keys < queries && mask == Mask::Causal {
-        candle_core::bail!(
-            "attention: queries {:?} do not fit keys {:?}",
-            q.dims(),
-            k.dims()
-        );
+    if kv_heads == 0 || !heads.is_multiple_of(kv_heads) || keys < queries && mask == Mask::Causal {
+        let (q, k) = (q.dims(), k.dims());
+        candle_core::bail!("attention: queries {q:?} do not fit keys {k:?}");
     }
-    if batch == 1 || batch * heads * queries * keys <= MAX_SCORES {
+    let group = heads / kv_heads;
+    let at_once = (MAX_SCORES / (group * queries * keys).max(1)).max(1);
+    if !matches!(q.device(), Device::Cpu) || batch * kv_heads <= at_once {
         return one(q, k, v, scale, mask);
     }
-    let each = |b: usize| one(&q.i(b..=b)?, &k.i(b..=b)?, &v.i(b..=b)?, scale, mask);
-    Tensor::cat(&(0..batch).map(each).collect::<Result<Vec<_>>>()?, 0)
+    in_parts([q, k, v], at_once, &|q, k, v| one(q, k, v, scale, mask))
+}
+
+/// A computation over `[q, k, v]` and what it gives.
+type Attend<'a> = &'a dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
+
+/// Attends for each batch entry, `at_once` key heads at a time, and joins the results.
+fn in_parts([q, k, v]: [&Tensor; 3], at_once: usize, attend: Attend<'_>) -> Result<Tensor> {
+    let (batch, kv_heads) = (k.dim(0)?, k.dim(1)?);
+    let group = q.dim(1)? / kv_heads;
+    let mut rows = Vec::with_capacity(batch);
+    for b in 0..batch {
+        let (q, k, v) = (q.i(b..=b)?, k.i(b..=b)?, v.i(b..=b)?);
+        let part = |start: usize| {
+            let len = at_once.min(kv_heads - start);
+            let q = q.narrow(1, start * group, len * group)?;
+            attend(&q, &k.narrow(1, start, len)?, &v.narrow(1, start, len)?)
+        };
+        let parts = (0..kv_heads).step_by(at_once).map(part);
+        rows.push(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?);
+    }
+    Tensor::cat(&rows, 0)
 }
 
 /// Queries that share keys are stacked into the rows of one product, so that keys are never tiled.
@@ -94,4 +113,29 @@ fn causal_bias(queries: usize, keys: usize, device: &Device) -> Result<Tensor> {
         (queries, keys),
         device,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_give_what_the_whole_gives() -> Result<()> {
+        let values = |heads| Tensor::rand(-1f32, 1f32, (2, heads, 5, 8), &Device::Cpu);
+        let (q, k, v) = (values(6)?, values(3)?, values(3)?);
+        for mask in [Mask::None, Mask::Causal] {
+            let attend = |q: &Tensor, k: &Tensor, v: &Tensor| one(q, k, v, 0.3, mask);
+            let whole = attend(&q, &k, &v)?.flatten_all()?.to_vec1::<f32>()?;
+            for at_once in [1, 2, 3] {
+                let parts = in_parts([&q, &k, &v], at_once, &attend)?;
+                assert_eq!(parts.dims(), [2, 6, 5, 8]);
+                assert_eq!(
+                    parts.flatten_all()?.to_vec1::<f32>()?,
+                    whole,
+                    "{at_once} {mask:?}"
+                );
+            }
+        }
+        Ok(())
+    }
 }

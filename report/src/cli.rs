@@ -1,0 +1,142 @@
+//! The command line of `report`. Nothing else sees clap.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use report::table::{Format, render_table};
+use report::{Archive, guide, html};
+use store::Db;
+
+/// Tables, the dated guide and trend pages of the runs in a database.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Examples:
+  report table
+  report guide --date 2025-07-22 > guide.md
+  report html --out site --open
+
+Exit codes: 0 done; 2 cannot, with one line that says why."
+)]
+pub(crate) struct Cli {
+    /// Database to read [default: results.db of this folder or the nearest one above it]
+    #[arg(long, global = true, value_name = "FILE")]
+    db: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the newest figures of every model, machine by machine
+    #[command(after_help = "Examples:
+  report table
+  report table --format markdown >> notes.md
+  report table --format json | jq '.machines[0].rows[].figures.inference'
+  report table --hardware M3
+
+A database without a run of our own prints one line that says so (JSON: an empty list and a note) and exits 0.")]
+    Table(Table),
+    /// Print the dated Markdown guide
+    #[command(after_help = "Examples:
+  report guide
+  report guide --date 2025-07-22
+  report guide --hardware 'Apple M3' > guide.md
+
+With --date: the sessions of that day (UTC), else the guide imported for it. Without: the newest run of every model.")]
+    Guide(Guide),
+    /// Write the trend page, one file that needs no network
+    #[command(after_help = "Examples:
+  report html
+  report html --out /tmp/site --open")]
+    Html(Html),
+}
+
+#[derive(Debug, Args)]
+struct Table {
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Print::Text)]
+    format: Print,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// Only machines whose key starts with this or whose description holds it
+    #[arg(long, value_name = "KEY")]
+    hardware: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Print {
+    Text,
+    Markdown,
+    Json,
+}
+
+#[derive(Debug, Args)]
+struct Guide {
+    /// The day, as YYYY-MM-DD
+    #[arg(long, value_name = "DATE")]
+    date: Option<NaiveDate>,
+    /// Only machines whose key starts with this or whose description holds it
+    #[arg(long, value_name = "KEY")]
+    hardware: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Html {
+    /// Folder to write index.html into; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "site")]
+    out: PathBuf,
+    /// Show the page in the browser of this system
+    #[arg(long)]
+    open: bool,
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Everything that ends with exit code 2; the text is one line.
+pub(crate) fn run(cli: &Cli) -> Result<()> {
+    let db = cli.db.clone().unwrap_or_else(Db::default_path);
+    let archive = Archive::read(&db)?;
+    match &cli.command {
+        Command::Table(table) => {
+            let format = match table.format {
+                _ if table.json => Format::Json,
+                Print::Text => Format::Text,
+                Print::Markdown => Format::Markdown,
+                Print::Json => Format::Json,
+            };
+            print(&format!(
+                "{}\n",
+                render_table(&archive, table.hardware.as_deref(), format)?
+            ))
+        }
+        Command::Guide(own) => print(&guide::render_guide(
+            &archive,
+            own.date,
+            own.hardware.as_deref(),
+        )?),
+        Command::Html(page) => {
+            let file = html::write(&archive, &page.out)?;
+            print(&format!("{}\n", file.display()))?;
+            if page.open {
+                Ok(html::show(&file)?)
+            } else {
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Writes to standard output. A reader that has heard enough, such as `head`, is no error.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}

@@ -1,0 +1,157 @@
+//! The guide of our own runs: every line of it derived from figures, with the rule that gave it.
+
+use super::{Line, Method, View};
+use crate::archive::{Entry, Place};
+use crate::columns::{AVOID, Cell, cells, headers};
+use crate::notes::{self, Kind};
+use crate::table::{markdown_notes, markdown_rows, newest, pipe_row, pipe_rule};
+use crate::text::{markdown, one_line, shell};
+
+pub(super) fn view(place: &Place) -> View {
+    let entries = place.entries();
+    let at = place.newest().unwrap_or_default();
+    View {
+        title: "VLM Model Loading Reference Guide".to_owned(),
+        date: at.date_naive().to_string(),
+        header: pipe_row(headers()),
+        rule: pipe_rule(&headers()),
+        rows: markdown_rows(&entries),
+        notes: footnotes(place, &entries),
+        methods: methods(&entries),
+        recommendations: recommendations(&entries),
+        issues: issues(&entries),
+        updated: at.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        environment: markdown(&format!("{} (key {})", place.name(), place.key)),
+    }
+}
+
+fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
+    let legend = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+                  n= the trials and the processes they ran in. Avg Inference is the median of a warm request.";
+    let about = [format!("{}.", markdown(&newest(place))), legend.to_owned()];
+    about.into_iter().chain(markdown_notes(entries)).collect()
+}
+
+/// The loading method of every entry: the command that measures it, and what that gave.
+fn methods(entries: &[Entry]) -> Vec<Method> {
+    entries
+        .iter()
+        .zip(cells(entries))
+        .map(|(entry, cells)| method(entry, &cells))
+        .collect()
+}
+
+fn method(entry: &Entry, cells: &[Cell]) -> Method {
+    let figure = |at: usize, unit: &str| match cells.get(at) {
+        Some(cell) if !cell.sub.is_empty() => format!("{}{unit}", cell.text),
+        _ => "not measured".to_owned(),
+    };
+    let (inference, load, memory) = (figure(3, "s"), figure(4, ""), figure(5, "GB"));
+    let figures =
+        format!("# Load time (s): {load} | Avg Inference: {inference} | Memory Diff: {memory}");
+    let mut lines = vec![
+        command(entry),
+        figures,
+        format!("# {}", entry.variant().join(", ")),
+    ];
+    if !entry.revision.is_empty() {
+        lines.push(format!("# Revision: {}", one_line(&entry.revision)));
+    }
+    Method {
+        model: markdown(&entry.row.model),
+        language: "sh",
+        lines,
+    }
+}
+
+/// The command that measures this entry again.
+fn command(entry: &Entry) -> String {
+    let row = &entry.row;
+    let [model, backend, device] = [&row.model, &row.backend, &row.device].map(|text| shell(text));
+    let weights = if row.weights == "dummy" {
+        " --weights dummy"
+    } else {
+        ""
+    };
+    format!("cargo harness run --model {model} --backend {backend} --device {device}{weights}")
+}
+
+/// A subject in a list: the model, with its variant where the model alone is not unique.
+fn subject(entry: &Entry, entries: &[Entry]) -> String {
+    let same = entries
+        .iter()
+        .filter(|other| other.row.model == entry.row.model)
+        .count();
+    match same {
+        0 | 1 => markdown(&entry.row.model),
+        _ => markdown(&format!(
+            "{} ({})",
+            entry.row.model,
+            entry.variant().join(", ")
+        )),
+    }
+}
+
+fn status(entry: &Entry) -> String {
+    let status = &entry.row.status;
+    let detail = if status.detail.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", status.detail)
+    };
+    markdown(&format!("{} ({}{detail})", status.label, status.rule))
+}
+
+fn recommendations(entries: &[Entry]) -> Vec<Line> {
+    let avoid = entries
+        .iter()
+        .filter(|entry| AVOID.contains(&entry.row.status.rule.as_str()));
+    let avoid = avoid.map(|entry| Line {
+        label: "Avoid".to_owned(),
+        text: format!(
+            "{}, {}; again with `{}`",
+            subject(entry, entries),
+            status(entry),
+            command(entry).replace('`', "'")
+        ),
+    });
+    let best = Line {
+        label: "No best model derived".to_owned(),
+        text: "the rules that would name one (R7: Best Overall, Best Context, Balanced, Fastest, Smallest) \
+               are not applied by this version; compare the figures above"
+            .to_owned(),
+    };
+    std::iter::once(best).chain(avoid).collect()
+}
+
+fn issues(entries: &[Entry]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for entry in entries {
+        let label = subject(entry, entries);
+        if !["R7", "R8"].contains(&entry.row.status.rule.as_str()) {
+            lines.push(Line {
+                label: label.clone(),
+                text: status(entry),
+            });
+        }
+        for note in notes::of(entry)
+            .into_iter()
+            .filter(|note| note.kind == Kind::Failed)
+        {
+            let text = markdown(&format!("{}: {}", note.about, note.reason));
+            lines.push(Line {
+                label: label.clone(),
+                text,
+            });
+        }
+    }
+    if lines.is_empty() {
+        let text =
+            "no rule of R1 to R6 that this version applies speaks against a model".to_owned();
+        lines.push(Line {
+            label: "None derived".to_owned(),
+            text,
+        });
+    }
+    lines
+}

@@ -1,0 +1,210 @@
+//! `report table`: the newest figures of every model on every machine, as text, Markdown or JSON.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use store::summary::{Verdict, text_table};
+
+use crate::archive::{Archive, Entry, Place, commit};
+use crate::columns::{self, headers, lines};
+use crate::error::Result;
+use crate::notes::{self, notes, verdicts};
+use crate::template::render;
+use crate::text::markdown;
+
+/// Version of the JSON document; grows when a field changes its meaning or goes.
+const SCHEMA: u32 = 1;
+
+/// What to print the table as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Aligned columns for a terminal.
+    Text,
+    /// A GitHub-flavoured Markdown table.
+    Markdown,
+    /// One JSON object, for scripts.
+    Json,
+}
+
+/// How the figures read, in one paragraph.
+const LEGEND: &str = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+    n= the trials and the processes they ran in; provisional: fewer than three processes. \
+    A status names its rule (R1 to R8).";
+
+/// Renders the newest figures. Ends without a line break.
+///
+/// A database without a run of our own gives a table without rows, and says so; it is not an error.
+///
+/// # Errors
+/// [`Error::Hardware`](crate::Error::Hardware) when `hardware` names no machine.
+pub fn render_table(archive: &Archive, hardware: Option<&str>, format: Format) -> Result<String> {
+    let places = archive.places(hardware)?;
+    match format {
+        Format::Json => Ok(format!("{:#}", to_json(archive, &places))),
+        _ if places.is_empty() => Ok(empty(archive)),
+        Format::Text => Ok(to_text(&places)),
+        Format::Markdown => to_markdown(&places),
+    }
+}
+
+/// What is said instead of a table without rows.
+pub(crate) fn empty(archive: &Archive) -> String {
+    let none = "No run of our own in this database yet: run `cargo harness run`.";
+    match archive.guides.last() {
+        None => none.to_owned(),
+        Some(guide) => format!(
+            "{none} The historic guide of {date} is there: `report guide --date {date}`.",
+            date = guide.date
+        ),
+    }
+}
+
+fn to_text(places: &[Place]) -> String {
+    let table = |place: &Place| {
+        let entries = place.entries();
+        let table = text_table(&headers(), &lines(&entries));
+        let mut text = format!(
+            "{} (key {})\n{}\n\n{}\n",
+            place.name(),
+            place.key,
+            newest(place),
+            table.trim_end()
+        );
+        text.push('\n');
+        for line in verdicts(&entries) {
+            text.push_str(&format!("verdicts: {line}\n"));
+        }
+        for note in notes(&entries) {
+            text.push_str(&format!("{}: {}\n", note.kind.word(), note.text()));
+        }
+        text
+    };
+    let tables: Vec<String> = places.iter().map(table).collect();
+    format!("{}\n{LEGEND}", tables.join("\n"))
+}
+
+/// When and at which commit the newest run of a machine was made.
+pub(crate) fn newest(place: &Place) -> String {
+    let at = place.newest().map_or_else(String::new, |at| {
+        at.format("%Y-%m-%d %H:%M UTC").to_string()
+    });
+    let commit = place.sessions.last().map_or_else(String::new, commit);
+    format!("Newest run {at}, {commit}")
+}
+
+#[derive(Serialize)]
+struct MarkdownView {
+    machines: Vec<MarkdownTable>,
+    legend: &'static str,
+}
+
+#[derive(Serialize)]
+struct MarkdownTable {
+    name: String,
+    newest: String,
+    header: String,
+    rule: String,
+    rows: Vec<String>,
+    notes: Vec<String>,
+}
+
+fn to_markdown(places: &[Place]) -> Result<String> {
+    let table = |place: &Place| {
+        let entries = place.entries();
+        MarkdownTable {
+            name: markdown(&format!("{} (key {})", place.name(), place.key)),
+            newest: markdown(&newest(place)),
+            header: pipe_row(headers()),
+            rule: pipe_rule(&headers()),
+            rows: markdown_rows(&entries),
+            notes: markdown_notes(&entries),
+        }
+    };
+    let view = MarkdownView {
+        machines: places.iter().map(table).collect(),
+        legend: LEGEND,
+    };
+    render("table.md", &view)
+}
+
+/// The rows of a Markdown table, every cell escaped.
+pub(crate) fn markdown_rows(entries: &[Entry]) -> Vec<String> {
+    lines(entries)
+        .iter()
+        .map(|line| pipe_row(line.iter().map(|text| markdown(text))))
+        .collect()
+}
+
+/// The lines below a Markdown table: what the verdicts rest on, then what failed or was refused.
+pub(crate) fn markdown_notes(entries: &[Entry]) -> Vec<String> {
+    let verdicts = verdicts(entries)
+        .into_iter()
+        .map(|line| format!("**verdicts** {}", markdown(&line)));
+    let notes = notes(entries).into_iter();
+    verdicts
+        .chain(notes.map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text()))))
+        .collect()
+}
+
+/// One row of a Markdown table. Cells must be escaped already.
+pub(crate) fn pipe_row<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
+    let cells = cells
+        .into_iter()
+        .map(|cell| format!(" {} |", cell.as_ref()));
+    format!("|{}", cells.collect::<String>())
+}
+
+/// The row of dashes under a header, each as wide as its header with its two blanks.
+pub(crate) fn pipe_rule(headers: &[&str]) -> String {
+    let dashes = headers
+        .iter()
+        .map(|header| format!("{}|", "-".repeat(header.chars().count() + 2)));
+    format!("|{}", dashes.collect::<String>())
+}
+
+fn to_json(archive: &Archive, places: &[Place]) -> Value {
+    let machine = |place: &Place| {
+        let entries = place.entries();
+        json!({
+            "key": place.key,
+            "machine": place.name(),
+            "newest": place.newest(),
+            "rows": entries.iter().map(row_json).collect::<Vec<_>>(),
+            "notes": notes(&entries),
+        })
+    };
+    let mut document =
+        json!({ "schema": SCHEMA, "machines": places.iter().map(machine).collect::<Vec<_>>() });
+    if places.is_empty() {
+        document["note"] = empty(archive).into();
+    }
+    document
+}
+
+fn row_json(entry: &Entry) -> Value {
+    let row = &entry.row;
+    let figures = row.figures.iter().map(|(metric, figure)| {
+        let value = json!({
+            "median": figure.median,
+            "interval": figure.interval.map(|(low, high)| [low, high]),
+            "trials": figure.trials,
+            "epochs": figure.epochs,
+            "provisional": figure.provisional(),
+            "unit": metric.spec().unit.name(),
+        });
+        (metric.name().to_owned(), value)
+    });
+    json!({
+        "model": row.model, "backend": row.backend, "device": row.device,
+        "precision": row.precision, "weights": row.weights, "revision": entry.revision,
+        "at": row.at, "commit": entry.sessions.last().and_then(|s| s.environment.commit.clone()),
+        "vision": verdict_json(&row.vision), "text": verdict_json(&row.text),
+        "drift": verdict_json(&row.drift), "context": verdict_json(&row.context),
+        "status": { "label": row.status.label, "rule": row.status.rule, "detail": row.status.detail },
+        "figures": figures.collect::<serde_json::Map<_, _>>(),
+        "notes": notes::of(entry),
+    })
+}
+
+fn verdict_json(verdict: &Verdict) -> Value {
+    json!({ "mark": columns::mark_name(verdict.mark), "label": verdict.label, "detail": verdict.detail })
+}
