@@ -1,5 +1,10 @@
 //! `harness run` as a user meets it: the real binary, the embedded checkpoints, a temporary database.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its case has failed"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};

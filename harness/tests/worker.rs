@@ -1,5 +1,10 @@
 //! The hidden `worker` command: what it does with a broken task, and when its parent is gone.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its case has failed"
+)]
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -17,7 +17,7 @@ const MOST: usize = 16;
 const FRESH: usize = 3;
 
 /// Timed work of an arm after which no new call starts, once [`FEWEST`] are done.
-const ENOUGH: Duration = Duration::from_secs(90);
+const ENOUGH: Duration = Duration::from_secs(60);
 
 /// Calls that are always made: A, B, A, B.
 const FEWEST: usize = 4;

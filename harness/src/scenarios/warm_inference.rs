@@ -27,7 +27,10 @@ const SETTLED: f64 = 0.05;
 
 /// Timed work of one epoch after which no new trial starts, once [`FEWEST`] are done: a full-size
 /// model on a slow processor must fit into the cell's time limit.
-const ENOUGH: Duration = Duration::from_secs(60);
+const ENOUGH: Duration = Duration::from_secs(30);
+
+/// The same for the warm-up, once the fewest requests are made.
+const WARM_ENOUGH: Duration = Duration::from_secs(15);
 
 /// Trials that are always made.
 const FEWEST: usize = 2;
@@ -133,7 +136,7 @@ fn warm_up(
     probe: &mut Probe<'_>,
     question: &Question<'_>,
 ) -> Result<(), AskError> {
-    let mut last = None;
+    let (clock, mut last) = (Clock::start(), None);
     for request in 1..=WARM_UP.1 {
         let total = probe
             .ask(subject, question)?
@@ -142,7 +145,7 @@ fn warm_up(
             .total
             .as_secs_f64();
         let settled = last.is_some_and(|last: f64| (total - last).abs() <= SETTLED * last);
-        if request >= WARM_UP.0 && settled {
+        if request >= WARM_UP.0 && (settled || clock.elapsed() > WARM_ENOUGH) {
             break;
         }
         last = Some(total);
