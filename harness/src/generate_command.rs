@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::measure::PeakWatch;
 use crate::models::{Backend, Device, load};
 use crate::source::{WeightsChoice, resolve};
 use crate::subject::{Message, Pass, Reply, Request, Role, Stop};
@@ -67,6 +68,7 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
         .map(|path| read(path))
         .collect::<Result<Vec<_>>>()?;
     let model = resolve(&options.model, options.weights)?;
+    let watch = PeakWatch::start(std::process::id(), Duration::from_millis(20));
     let start = Instant::now();
     let mut subject = load(&model.dir, options.backend, options.device)?;
     let loaded = start.elapsed();
@@ -82,7 +84,7 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
     if let Some(path) = &options.logits {
         write_logits(path, &reply.first_logits)?;
     }
-    let report = describe(&reply, loaded);
+    let report = describe(&reply, loaded, watch.stop());
     match options.format {
         Format::Json => writeln!(out, "{report}"),
         Format::Text => write!(out, "{}", plain(&reply, &report)),
@@ -117,8 +119,8 @@ impl Conversation {
     }
 }
 
-/// The object of the command contract; times in seconds.
-fn describe(reply: &Reply, loaded: Duration) -> Value {
+/// The object of the command contract; times in seconds, the footprint's peak in bytes.
+fn describe(reply: &Reply, loaded: Duration, peak: Option<u64>) -> Value {
     let stages = &reply.stages;
     let vision = stages
         .vision
@@ -142,7 +144,7 @@ fn describe(reply: &Reply, loaded: Duration) -> Value {
             "decode": (last - first).as_secs_f64(),
             "total": stages.total.as_secs_f64(),
         },
-        "peak_bytes": crate::measure::memory(std::process::id()).map(|memory| memory.peak),
+        "peak_bytes": peak,
     })
 }
 

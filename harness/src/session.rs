@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
-use store::summary::{rows, summary_table, text_table};
+use store::summary::{notes, rows, summary_table, text_table, verdict_line};
 use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid};
 
 use crate::models::{Backend, Device};
@@ -16,7 +16,7 @@ use crate::plan::{Plan, Wanted};
 use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
 use crate::scenarios::{Profile, SCENARIOS, Scenario};
-use crate::source::{WeightsChoice, datasets_dir, resolve};
+use crate::source::{WeightsChoice, resolve};
 use crate::suite::Suite;
 use crate::{environment, machine};
 
@@ -230,7 +230,7 @@ impl Book {
         };
         let path = match file {
             Some(path) => path.clone(),
-            None => default_db()?,
+            None => Db::default_path(),
         };
         let mut db = Db::open(&path)?;
         let key = session.machine.key();
@@ -282,41 +282,35 @@ impl Book {
     }
 }
 
-/// `results.db` in the workspace's root, which is where `datasets/` is.
-fn default_db() -> Result<PathBuf> {
-    let datasets = datasets_dir()?;
-    let root = datasets
-        .parent()
-        .context("no workspace root: name a database with --db")?;
-    Ok(root.join("results.db"))
-}
-
 fn print(book: &Book, format: Format, out: &mut dyn Write) -> Result<()> {
     match format {
         Format::Json => {
             let document = Document::new(book.session.clone(), book.runs.clone());
             writeln!(out, "{}", serde_json::to_string(&document)?)?;
         }
-        Format::Text => {
-            let (headers, cells) = summary_table(&rows(&book.runs));
-            write!(out, "\n{}", text_table(&headers, &cells))?;
-            let place = book
-                .db
-                .as_ref()
-                .map(|db| format!(", stored in {}", db.path().display()));
-            let provisional = if book.session.profile == "quick" {
-                " (provisional: few epochs)"
-            } else {
-                ""
-            };
-            writeln!(
-                out,
-                "\nprofile {}{provisional}, {}{}",
-                book.session.profile,
-                book.session.machine.describe(),
-                place.unwrap_or_default()
-            )?;
-        }
+        Format::Text => write!(out, "{}", closing(book))?,
     }
     Ok(())
+}
+
+/// The table, what its verdicts rest on, what failed or was refused, and where it was measured.
+fn closing(book: &Book) -> String {
+    let rows = rows(&book.runs);
+    let (headers, cells) = summary_table(&rows);
+    let mut text = format!("\n{}\n", text_table(&headers, &cells));
+    for line in rows.iter().filter_map(verdict_line) {
+        text += &format!("verdicts: {line}\n");
+    }
+    for note in rows.iter().flat_map(notes) {
+        text += &format!("{}: {}\n", note.kind.word(), note.text());
+    }
+    let (session, machine) = (&book.session, book.session.machine.describe());
+    text += &format!("\nprofile {}, {machine}", session.profile);
+    if let Some(db) = &book.db {
+        text += &format!(", stored in {}", db.path().display());
+    }
+    if session.profile == Profile::Quick.name() {
+        text += "\n† provisional: fewer than three processes; --profile standard takes five";
+    }
+    text + "\n"
 }

@@ -149,10 +149,10 @@ mod tests {
 
     #[test]
     fn a_figure_keeps_its_support() {
-        let cell = figure("61.2 ms ± 3 % (n=10/2, provisional)".to_owned());
+        let cell = figure("61.2 ms ± 3 % (n=10/2†)".to_owned());
         assert_eq!(
             (cell.text.as_str(), cell.sub.as_str()),
-            ("61.2 ms", "± 3 % (n=10/2, provisional)")
+            ("61.2 ms", "± 3 % (n=10/2†)")
         );
         assert_eq!(figure("n/a".to_owned()).sub, "");
     }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::archive::{Archive, Place, commit};
 use crate::columns::{Cell, Tone, cells, headers};
 use crate::error::{Error, Result};
-use crate::notes::{Kind, notes};
+use crate::notes::notes;
 use crate::table::empty;
 use crate::template::render;
 use crate::text::one_line;
@@ -169,9 +169,9 @@ fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
     let day = place
         .newest()
         .map_or_else(String::new, |at| at.format("%Y-%m-%d").to_string());
-    let note = |note: crate::notes::Note| NoteView {
+    let note = |note: store::summary::Note| NoteView {
         kind: note.kind.word(),
-        tone: if note.kind == Kind::Failed {
+        tone: if note.kind == store::summary::NoteKind::Failed {
             "bad"
         } else {
             "warn"

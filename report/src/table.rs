@@ -7,7 +7,7 @@ use store::summary::{Verdict, text_table};
 use crate::archive::{Archive, Entry, Place, commit};
 use crate::columns::{self, headers, lines};
 use crate::error::Result;
-use crate::notes::{self, notes, verdicts};
+use crate::notes::{notes, verdicts};
 use crate::template::render;
 use crate::text::markdown;
 
@@ -27,7 +27,7 @@ pub enum Format {
 
 /// How the figures read, in one paragraph.
 const LEGEND: &str = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
-    n= the trials and the processes they ran in; provisional: fewer than three processes. \
+    n= the trials and the processes they ran in; † provisional: fewer than three processes. \
     A status names its rule (R1 to R8).";
 
 /// Renders the newest figures. Ends without a line break.
@@ -201,7 +201,7 @@ fn row_json(entry: &Entry) -> Value {
         "drift": verdict_json(&row.drift), "context": verdict_json(&row.context),
         "status": { "label": row.status.label, "rule": row.status.rule, "detail": row.status.detail },
         "figures": figures.collect::<serde_json::Map<_, _>>(),
-        "notes": notes::of(entry),
+        "notes": store::summary::notes(&entry.row),
     })
 }
 

@@ -1,18 +1,6 @@
 //! Foreign text made safe to print: model answers, names, branches, paths and failure messages.
 
-/// One line without control characters.
-///
-/// Line breaks and tabs become spaces. Other controls, which could recolour a terminal, and the
-/// direction overrides, which could reorder what a reader sees, become U+FFFD.
-pub(crate) fn one_line(text: &str) -> String {
-    let safe = |c: char| match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    };
-    text.chars().map(safe).collect()
-}
+pub(crate) use store::summary::one_line;
 
 /// Text to place in a Markdown paragraph or table cell: printed as it is, never as markup.
 pub(crate) fn markdown(text: &str) -> String {

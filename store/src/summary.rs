@@ -3,6 +3,7 @@
 //! Used by both the closing table of `harness run` and the `report`. The rules of the verdicts
 //! stand in `verdict.rs` beside their code, those of the status in `status.rs`.
 
+mod notes;
 mod status;
 mod table;
 mod verdict;
@@ -15,6 +16,7 @@ use crate::metric::Metric;
 use crate::run::{Outcome, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
+pub use notes::{Note, NoteKind, notes, one_line, verdict_line};
 pub use table::{display_width, summary_table, text_table};
 
 /// What one scenario is about, told from its name.

@@ -15,9 +15,8 @@ use tempfile::tempdir;
 const FILE: &str = "STORE_TEST_WRITER_FILE";
 const SESSION: &str = "STORE_TEST_WRITER_SESSION";
 
-/// Not a test by itself: the child of the one below, which inserts until it is killed.
+/// Nothing by itself: the child of the test below, which inserts until it is killed.
 #[test]
-#[ignore = "child process of the crash test"]
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
 fn writer() {
     let Ok(path) = std::env::var(FILE) else {
@@ -44,7 +43,7 @@ fn writer() {
 /// Starts a writer, kills it after `life`, and returns the ids it had acknowledged.
 fn killed(path: &Path, number: u32, life: Duration) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().expect("this test"))
-        .args(["--exact", "writer", "--ignored", "--nocapture"])
+        .args(["--exact", "writer", "--nocapture"])
         .env(FILE, path)
         .env(SESSION, number.to_string())
         .stdout(Stdio::piped())

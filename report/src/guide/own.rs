@@ -3,7 +3,7 @@
 use super::{Line, Method, View};
 use crate::archive::{Entry, Place};
 use crate::columns::{AVOID, Cell, cells, headers};
-use crate::notes::{self, Kind};
+
 use crate::table::{markdown_notes, markdown_rows, newest, pipe_row, pipe_rule};
 use crate::text::{markdown, one_line, shell};
 
@@ -134,9 +134,9 @@ fn issues(entries: &[Entry]) -> Vec<Line> {
                 text: status(entry),
             });
         }
-        for note in notes::of(entry)
+        for note in store::summary::notes(&entry.row)
             .into_iter()
-            .filter(|note| note.kind == Kind::Failed)
+            .filter(|note| note.kind == store::summary::NoteKind::Failed)
         {
             let text = markdown(&format!("{}: {}", note.about, note.reason));
             lines.push(Line {

@@ -8,9 +8,9 @@ use crate::run::Sample;
 
 /// What is printed of one metric of a cell.
 ///
-/// Displayed as `61.2 ms ± 3 % (n=10/2, provisional)`: the median of epoch medians; the farther
+/// Displayed as `61.2 ms ± 3 % (n=10/2†)`: the median of epoch medians; the farther
 /// end of its 95 % interval as a share of it; `n` = trials / epochs. With two epochs the figure
-/// is *provisional*; with one there is no interval, and it says `± n/a`.
+/// is provisional, marked by a dagger; with one there is no interval, and it says `± n/a`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// What was measured.
@@ -102,14 +102,10 @@ impl Figure {
         }
     }
 
-    /// Counts as printed: `n=10/2, provisional`.
+    /// Counts as printed: `n=10/2†`.
     #[must_use]
     pub fn counts(&self) -> String {
-        let mark = if self.provisional() {
-            ", provisional"
-        } else {
-            ""
-        };
+        let mark = if self.provisional() { "†" } else { "" };
         format!("n={}/{}{mark}", self.trials, self.epochs)
     }
 
@@ -149,7 +145,7 @@ mod tests {
             (figure.interval, figure.trials, figure.epochs),
             (None, 50, 1)
         );
-        assert_eq!(figure.to_string(), "100 ms ± n/a (n=50/1, provisional)");
+        assert_eq!(figure.to_string(), "100 ms ± n/a (n=50/1†)");
     }
 
     #[test]
@@ -162,14 +158,14 @@ mod tests {
     fn two_epochs_are_provisional_and_three_are_not() {
         assert_eq!(
             printed(&[&[0.1, 0.1], &[0.1, 0.1]]),
-            "100 ms ± 0.0 % (n=4/2, provisional)"
+            "100 ms ± 0.0 % (n=4/2†)"
         );
         assert_eq!(printed(&[&[0.1], &[0.1], &[0.1]]), "100 ms ± 0.0 % (n=3/3)");
     }
 
     #[test]
     fn an_empty_epoch_does_not_count() {
-        assert_eq!(printed(&[&[0.1], &[]]), "100 ms ± n/a (n=1/1, provisional)");
+        assert_eq!(printed(&[&[0.1], &[]]), "100 ms ± n/a (n=1/1†)");
     }
 
     #[test]

@@ -124,8 +124,12 @@ fn digits(value: f64) -> String {
     format!("{value:.places$}")
 }
 
+/// Columns of text beyond which a table is cut and goes on below, its first column repeated.
+const WIDE: usize = 170;
+
 /// Aligned plain text: two blanks between columns, a rule under the headers, no blanks at the end
-/// of lines. Control characters, which could move a terminal's cursor, are replaced.
+/// of lines. Control characters, which could move a terminal's cursor, are replaced. A table wider
+/// than 170 columns goes on below.
 #[must_use]
 pub fn text_table(headers: &[&str], rows: &[Vec<String>]) -> String {
     let clean = |text: &str| text.replace(char::is_control, "\u{fffd}");
@@ -136,19 +140,46 @@ pub fn text_table(headers: &[&str], rows: &[Vec<String>]) -> String {
     let lines: Vec<Vec<String>> = std::iter::once(header).chain(body).collect();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
-        lines
-            .iter()
-            .filter_map(|line| line.get(column))
-            .map(|text| display_width(text))
-            .max()
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|text| display_width(text)).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| width(column).unwrap_or(0))
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let blocks = blocks(&widths);
+    let texts: Vec<String> = blocks
+        .iter()
+        .map(|block| aligned(&lines, &widths, block))
         .collect();
+    texts.join("\n")
+}
+
+/// Which columns stand side by side: the first in every block, the others once, in order.
+fn blocks(widths: &[usize]) -> Vec<Vec<usize>> {
+    let mut blocks = Vec::new();
+    let mut block = Vec::new();
+    let mut used = 0;
+    for (column, &width) in widths.iter().enumerate() {
+        if block.len() > 1 && used + width > WIDE {
+            blocks.push(std::mem::replace(&mut block, vec![0]));
+            used = widths[0] + 2;
+        }
+        block.push(column);
+        used += width + 2;
+    }
+    blocks.push(block);
+    blocks
+}
+
+fn aligned(lines: &[Vec<String>], widths: &[usize], block: &[usize]) -> String {
+    let widths: Vec<usize> = block.iter().map(|&column| widths[column]).collect();
     let rule: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
     let mut text = String::new();
     for (number, line) in lines.iter().enumerate() {
-        push_line(&mut text, line, &widths);
+        let cell = |&column: &usize| line.get(column).cloned().unwrap_or_default();
+        push_line(
+            &mut text,
+            &block.iter().map(cell).collect::<Vec<_>>(),
+            &widths,
+        );
         if number == 0 {
             push_line(&mut text, &rule, &widths);
         }
