@@ -7,6 +7,22 @@ use std::path::Path;
 
 use store::Environment;
 
+/// Threads that the backends compute with: `RAYON_NUM_THREADS` where the user set it, else the fast
+/// cores that this process may use. Slow cores would only make the fast ones wait.
+#[must_use]
+pub fn threads() -> u32 {
+    let set = std::env::var("RAYON_NUM_THREADS").ok();
+    let set = set
+        .and_then(|text| text.parse().ok())
+        .filter(|&threads| threads > 0);
+    let allowed = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let allowed = u32::try_from(allowed).unwrap_or(u32::MAX);
+    set.unwrap_or(match crate::machine::detect().performance_cores {
+        0 => allowed,
+        fast => fast.min(allowed),
+    })
+}
+
 /// The environment of a session whose backends may use `threads` threads.
 ///
 /// Never fails: what cannot be found out is `None` or `unknown`.

@@ -169,17 +169,11 @@ fn backends(wanted: &[Backend]) -> Result<Vec<Backend>> {
 }
 
 fn build() -> String {
-    let environment = environment::detect(threads());
+    let environment = environment::detect(environment::threads());
     format!(
         "{} {:?} {:?}",
         environment.harness, environment.commit, environment.dirty
     )
-}
-
-/// Threads that the backends may use.
-fn threads() -> u32 {
-    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    u32::try_from(all).unwrap_or(u32::MAX)
 }
 
 fn measure(job: &Job<'_>, session: Uuid, mut watch: impl FnMut(parent::Step)) -> Run {
@@ -215,7 +209,7 @@ impl Book {
             suite: suite.name.clone(),
             profile: options.profile.name().to_owned(),
             machine: machine::detect(),
-            environment: environment::detect(threads()),
+            environment: environment::detect(environment::threads()),
         };
         let (file, resume) = match &options.storage {
             Storage::None => {

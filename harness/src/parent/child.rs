@@ -90,7 +90,8 @@ pub(super) fn run(
         )
     };
     let text = serde_json::to_string(task).map_err(|error| cannot(&error))?;
-    let mut worker = Worker::spawn(launcher, text).map_err(|error| cannot(&error))?;
+    let settings = task.backend.environment(crate::environment::threads());
+    let mut worker = Worker::spawn(launcher, &settings, text).map_err(|error| cannot(&error))?;
     let watch = PeakWatch::start(worker.child.id(), LOOK);
     let mut doing = Doing::Starting;
     let ended = worker.listen(deadline, &mut doing, take);
@@ -134,9 +135,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn spawn(launcher: &Launcher, task: String) -> std::io::Result<Self> {
+    fn spawn(
+        launcher: &Launcher,
+        settings: &[(&str, String)],
+        task: String,
+    ) -> std::io::Result<Self> {
         let mut command = Command::new(&launcher.program);
         command.args(&launcher.args);
+        let unset = |(name, _): &&(&str, String)| std::env::var_os(name).is_none();
+        command.envs(settings.iter().filter(unset).cloned());
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
