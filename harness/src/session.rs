@@ -89,6 +89,9 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
         .filter(|cell| !done.iter().any(|run| cell.is_of(run)))
         .collect();
     let mut progress = Progress::new(std::io::stderr(), Style::of_stderr(), left.len());
+    if done.is_empty() && matches!(options.storage, Storage::Resume(_)) {
+        progress.note("nothing to resume: no unfinished session of this plan, all cells are run");
+    }
     if !done.is_empty() {
         let cells = plan.cells.len() - left.len();
         progress.note(&format!(
