@@ -51,7 +51,7 @@ With --date: the sessions of that day (UTC), else the guide imported for it. Wit
     /// Write the trend page, one file that needs no network
     #[command(after_help = "Examples:
   report html
-  report html --out /tmp/site --open")]
+  report html --out public --open")]
     Html(Html),
 }
 

@@ -89,11 +89,11 @@ impl<'a> Talk<'a> {
             history.push(Message::user(&filler.ask));
             let asked = probe.ask(subject, &Question::new(picture, &history, MOST))?;
             keep(probe, scene, (filler, &format!("turn {}", at + 1)), &asked);
-            history.push(Message::assistant(asked.reply.text));
+            history.push(said(&asked));
         }
         let mut described = vec![Message::user(&set.describe)];
         let asked = probe.ask(subject, &Question::new(picture, &described, MOST_DESCRIBED))?;
-        described.push(Message::assistant(asked.reply.text));
+        described.push(said(&asked));
         Ok(Self {
             scene,
             history,
@@ -155,6 +155,12 @@ fn with(history: &[Message], fact: &Turn) -> Vec<Message> {
         .cloned()
         .chain([Message::user(&fact.ask)])
         .collect()
+}
+
+/// What the model said, as its next turn is shown it: the white space that it begins with is its
+/// template's own and would stand there twice.
+fn said(asked: &Asked) -> Message {
+    Message::assistant(asked.reply.text.trim())
 }
 
 /// Whether the model itself said the answer, as whole words.
