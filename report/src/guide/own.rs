@@ -27,7 +27,7 @@ pub(super) fn view(place: &Place) -> View {
 
 fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
     let legend = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
-                  n= the trials and the processes they ran in. Avg Inference is the median of a warm request.";
+                  n= the trials and the processes they ran in; † provisional: fewer than three. Avg Inference is a warm request.";
     let about = [format!("{}.", markdown(&newest(place))), legend.to_owned()];
     about.into_iter().chain(markdown_notes(entries)).collect()
 }
