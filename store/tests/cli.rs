@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
-use builder::{filled, run, session, sqlite3};
+use builder::{filled, run, session, sql};
 use store::{Db, RunFilter};
 use tempfile::tempdir;
 
@@ -163,7 +163,7 @@ fn verify_prints_every_problem_and_exits_1() {
     let dir = tempdir().expect("a folder");
     let path = dir.path().join("results.db");
     drop(filled(&path));
-    sqlite3(
+    sql(
         &path,
         "UPDATE sample SET epochs = '[' WHERE metric = 'ttft'",
     );

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use builder::{run, session, sqlite3};
+use builder::{run, session, sql};
 use store::{Db, Outcome, RunFilter};
 use tempfile::tempdir;
 
@@ -93,5 +93,5 @@ fn a_killed_writer_leaves_a_sound_file_with_every_acknowledged_run() {
         "only {} runs were written",
         acknowledged.len()
     );
-    assert_eq!(sqlite3(&path, "PRAGMA integrity_check").trim(), "ok");
+    assert_eq!(sql(&path, "PRAGMA integrity_check").trim(), "ok");
 }

@@ -5,7 +5,7 @@ mod builder;
 use std::fs;
 use std::path::Path;
 
-use builder::{filled, run, session, sqlite3};
+use builder::{filled, run, session, sql};
 use store::{Db, Error, RunFilter};
 use tempfile::tempdir;
 
@@ -49,7 +49,7 @@ fn a_file_that_is_no_database() {
 fn the_database_of_another_program() {
     let dir = tempdir().expect("a folder");
     let path = dir.path().join("results.db");
-    sqlite3(&path, "CREATE TABLE photos (id); PRAGMA user_version = 3");
+    sql(&path, "CREATE TABLE photos (id); PRAGMA user_version = 3");
     for error in refusals(&path) {
         assert!(matches!(error, Error::Foreign { .. }), "{error}");
     }
@@ -60,7 +60,7 @@ fn a_database_of_a_later_version() {
     let dir = tempdir().expect("a folder");
     let path = dir.path().join("results.db");
     drop(filled(&path));
-    sqlite3(&path, "PRAGMA user_version = 99");
+    sql(&path, "PRAGMA user_version = 99");
     for error in refusals(&path) {
         let text = format!(
             "{} has schema 99, this program knows up to 1: update vlm-bench",
@@ -184,11 +184,11 @@ fn a_file_cut_off_inside_a_commit_is_restored_by_the_next_writer() {
 }
 
 /// Alters a database, then reads it: the error of reading, and what verifying finds.
-fn altered(sql: &str) -> (String, Vec<String>) {
+fn altered(change: &str) -> (String, Vec<String>) {
     let dir = tempdir().expect("a folder");
     let path = dir.path().join("results.db");
     drop(filled(&path));
-    sqlite3(&path, sql);
+    sql(&path, change);
     let db = Db::open_existing(&path).expect("ours");
     let sessions = db.sessions().err();
     let runs = db.runs(&RunFilter::default()).err();

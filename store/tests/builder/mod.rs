@@ -141,17 +141,35 @@ pub(crate) fn filled(path: &Path) -> store::Db {
     db
 }
 
-/// Runs SQL in the system's `sqlite3`; its standard output.
-pub(crate) fn sqlite3(path: &Path, sql: &str) -> String {
-    let done = std::process::Command::new("sqlite3")
-        .arg(path)
-        .arg(sql)
-        .output()
-        .expect("sqlite3");
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-    String::from_utf8(done.stdout).expect("text")
+/// Runs SQL in the SQLite that is linked in, so that tests need no program; rows as the `sqlite3`
+/// program prints them.
+pub(crate) fn sql(path: &Path, text: &str) -> String {
+    let conn = rusqlite::Connection::open(path).expect("a database");
+    conn.pragma_update(None, "foreign_keys", false)
+        .expect("as the program has it");
+    let mut printed = String::new();
+    use rusqlite::fallible_iterator::FallibleIterator;
+    let mut batch = rusqlite::Batch::new(&conn, text);
+    while let Some(mut statement) = batch.next().expect("SQL") {
+        let columns = statement.column_count();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().expect("a row") {
+            let cells = (0..columns).map(|column| shown(row.get_ref_unwrap(column)));
+            printed += &cells.collect::<Vec<_>>().join("|");
+            printed.push('\n');
+        }
+    }
+    printed
+}
+
+fn shown(value: rusqlite::types::ValueRef<'_>) -> String {
+    use rusqlite::types::ValueRef;
+    match value {
+        ValueRef::Null => String::new(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => format!("{number:?}"),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+    }
 }
