@@ -14,7 +14,7 @@ run *ARGS:
 
 # Writes the trend pages to site/
 pages *ARGS:
-    cargo report html {{ ARGS }}
+    cargo reports html {{ ARGS }}
 
 # Everything, as on a fresh machine: tools, checks, the main job, the reports
 all:
