@@ -295,38 +295,43 @@ fn failures(newest: &Newest<'_>) -> Vec<(String, Stage, String)> {
     newest.runs.iter().filter_map(failed).collect()
 }
 
-/// The figure of every metric, from the scenario that it belongs to: loading from the load
-/// scenario, everything else from warm inference, and from any other where those lack it.
+/// The figure of every metric, from the one scenario that defines it: the same metric name in
+/// another one was taken otherwise (state drift forces 16 ids), and must not stand in its place.
 fn figures(newest: &Newest<'_>) -> BTreeMap<Metric, Figure> {
+    let from = |metric: Metric| newest.sample(home(metric), metric).and_then(figure);
+    Metric::ALL
+        .iter()
+        .filter_map(|&metric| Some((metric, from(metric)?)))
+        .collect()
+}
+
+/// The scenario that a metric's figure belongs to.
+#[must_use]
+pub const fn home(metric: Metric) -> Kind {
     use Metric as M;
-    let home = |metric: Metric| match metric {
+    match metric {
         M::Startup
         | M::LoadCold
         | M::LoadWarm
         | M::LoadUnknown
         | M::FirstInference
         | M::BaseMemory
-        | M::LoadMemory => Kind::Load,
-        M::DivergedAt | M::LogitDelta | M::FreshLogitDelta | M::MarginAtDivergence => Kind::Drift,
-        M::VisionDistinct => Kind::Vision,
+        | M::LoadMemory
+        | M::PeakMemory => Kind::Load,
+        M::CallMemory
+        | M::ExactMatch
+        | M::DivergedAt
+        | M::LogitDelta
+        | M::FreshExactMatch
+        | M::FreshLogitDelta
+        | M::MarginAtDivergence => Kind::Drift,
+        M::VisionRight | M::VisionBlank | M::VisionShuffled | M::VisionDistinct => Kind::Vision,
+        M::TextRight | M::TextDegenerate => Kind::Text,
+        M::ContextDirect | M::ContextRetained | M::ContextTextOnly | M::ContextChance => {
+            Kind::Context
+        }
         _ => Kind::Warm,
-    };
-    let from = |metric: Metric| {
-        let anywhere = || {
-            newest
-                .runs
-                .iter()
-                .find_map(|run| run.sample(metric).and_then(figure))
-        };
-        newest
-            .sample(home(metric), metric)
-            .and_then(figure)
-            .or_else(anywhere)
-    };
-    Metric::ALL
-        .iter()
-        .filter_map(|&metric| Some((metric, from(metric)?)))
-        .collect()
+    }
 }
 
 #[cfg(test)]

@@ -393,3 +393,22 @@ fn every_cell_of_the_table_is_a_figure_a_reason_or_not_available() {
 fn no_runs_no_rows() {
     assert!(rows(&[]).is_empty());
 }
+
+#[test]
+fn a_metric_of_another_scenario_never_stands_in() {
+    let trials: &[&[f64]] = &[&[37.0], &[38.0]];
+    let drift = measured(
+        "state-drift",
+        &[(Metric::Inference, trials), (Metric::CallMemory, trials)],
+    );
+    let row = &rows(&[drift])[0];
+    assert_eq!(
+        row.figures.keys().collect::<Vec<_>>(),
+        [&Metric::CallMemory]
+    );
+    let (headers, cells) = summary_table(std::slice::from_ref(row));
+    let at = headers
+        .iter()
+        .position(|header| header.starts_with("Avg Inference"));
+    assert_eq!(at.map(|at| cells[0][at].as_str()), Some("n/a"));
+}
