@@ -40,7 +40,7 @@ impl ChatTemplate {
         } else {
             dir.join("tokenizer_config.json")
         };
-        let root = read_json(&path)?;
+        let root: serde_json::Value = read_json(&path)?;
         let source = root
             .get("chat_template")
             .and_then(template_text)

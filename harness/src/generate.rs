@@ -6,7 +6,8 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::models::{Vlm, model_type, read_json};
+use crate::models::{Vlm, model_type};
+use crate::side_file::read_json;
 use crate::subject::{AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject};
 use crate::tensor::{DType, Device, Tensor};
 

@@ -1,9 +1,10 @@
 //! The small text files beside a checkpoint's weights: read whole, with a limit.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
@@ -29,19 +30,25 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(read)
 }
 
-/// The JSON value in `path`.
+/// What the JSON in `path` holds.
 ///
 /// # Errors
-/// As [`read_text`]; [`Error::Format`] when it is no JSON.
-pub(crate) fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_str(&read_text(path)?)
-        .map_err(|error| format_error(path, format!("this is no valid JSON: {error}")))
+/// As [`read_text`]; [`Error::Format`] when it is no JSON, or holds something else.
+pub(crate) fn read_json<J: DeserializeOwned>(path: &Path) -> Result<J> {
+    serde_json::from_str(&read_text(path)?).map_err(|error| {
+        let invalid = if error.is_data() {
+            ""
+        } else {
+            "this is no valid JSON: "
+        };
+        format_error(path, format!("{invalid}{error}"))
+    })
 }
 
 /// An [`Error::Format`] about `path`.
-pub(crate) fn format_error(path: &Path, detail: impl Into<String>) -> Error {
+pub(crate) fn format_error(path: &Path, detail: impl Display) -> Error {
     Error::Format {
         path: path.to_owned(),
-        detail: detail.into(),
+        detail: detail.to_string(),
     }
 }

@@ -12,6 +12,7 @@ use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::error::{Error, Result};
+use crate::side_file::{format_error, read_json};
 use crate::tensor::{DType, Tensor, Weight};
 
 /// The mapped weight files of a checkpoint.
@@ -64,11 +65,7 @@ fn indexed(dir: &Path, index: &Path) -> Result<Vec<PathBuf>> {
     struct Index {
         weight_map: HashMap<String, String>,
     }
-    let text = std::fs::read_to_string(index).map_err(|source| Error::Read {
-        path: index.to_owned(),
-        source,
-    })?;
-    let index: Index = serde_json::from_str(&text).map_err(|e| format_error(index, e))?;
+    let index: Index = read_json(index)?;
     let plain = |name: &String| Path::new(name).file_name().map(|name| dir.join(name));
     Ok(index.weight_map.values().filter_map(plain).collect())
 }
@@ -82,13 +79,6 @@ fn listed(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths
         .filter(|path| path.extension().is_some_and(|e| e == "safetensors"))
         .collect())
-}
-
-fn format_error(path: &Path, detail: impl Display) -> Error {
-    Error::Format {
-        path: path.to_owned(),
-        detail: detail.to_string(),
-    }
 }
 
 impl Checkpoint {

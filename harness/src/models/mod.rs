@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::side_file::read_json;
 use crate::subject::{Request, Subject};
 use crate::tensor::Tensor;
 use crate::weights::Facts;
@@ -165,21 +166,6 @@ pub fn model_type(dir: &Path) -> Result<String> {
         model_type: String,
     }
     Ok(read_json::<Config>(&dir.join("config.json"))?.model_type)
-}
-
-/// Reads a JSON file of a checkpoint.
-///
-/// # Errors
-/// [`Error::Read`] or [`Error::Format`], naming the file.
-pub fn read_json<J: for<'de> Deserialize<'de>>(path: &Path) -> Result<J> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    serde_json::from_str(&text).map_err(|e| Error::Format {
-        path: path.to_owned(),
-        detail: e.to_string(),
-    })
 }
 
 /// Loads the model in `dir`, whatever its architecture, ready for its first request.

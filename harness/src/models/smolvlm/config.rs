@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
-use crate::models::read_json;
+use crate::error::Result;
 use crate::nn::llama::LlamaConfig;
 use crate::nn::mlp::Activation;
 use crate::nn::vit::VitConfig;
+use crate::side_file::{format_error, read_json};
 
 /// Sizes of a SmolVLM.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,12 +35,11 @@ impl Config {
     /// Reads and checks `config.json`.
     ///
     /// # Errors
-    /// [`Error::Format`] naming the key that cannot be.
+    /// [`crate::Error::Format`] naming the key that cannot be.
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("config.json");
         let file: File = read_json(&path)?;
-        file.check()
-            .map_err(|detail| Error::Format { path, detail })
+        file.check().map_err(|detail| format_error(&path, detail))
     }
 }
 
