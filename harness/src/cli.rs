@@ -82,6 +82,9 @@ struct RunArgs {
     /// Where it computes
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     device: String,
+    /// Type of activations: native (what the device does best) or f32
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    precision: String,
     /// Scenario to run; repeatable [default: all]
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
@@ -120,6 +123,7 @@ impl RunArgs {
             models: self.models,
             backends: backends.collect::<Result<_, _>>()?,
             device: self.device.parse()?,
+            precision: self.precision.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
             weights: weights(&self.weights)?,
@@ -153,6 +157,9 @@ struct GenerateArgs {
     /// Where it computes
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     device: String,
+    /// Type of activations: native (what the device does best) or f32
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    precision: String,
     /// Weights of a published model: its own, or dummy (random ones of the same shapes)
     #[arg(long, value_name = "NAME", default_value = "published")]
     weights: String,
@@ -190,6 +197,7 @@ impl GenerateArgs {
             weights: weights(&self.weights)?,
             backend: self.backend.parse()?,
             device: self.device.parse()?,
+            precision: self.precision.parse()?,
             images: self.images,
             conversation,
             max_new_tokens: self.max_new_tokens,

@@ -43,7 +43,7 @@ pub enum Error {
         wanted: Vec<usize>,
     },
     /// A weight has a type this program does not read.
-    #[error("weights: tensor {name:?} has dtype {found}, expected one of f32, f16, bf16")]
+    #[error("weights: tensor {name:?} has dtype {found}, expected one of f32, f16, bf16, u32")]
     TensorDType {
         /// Its full name.
         name: String,
@@ -74,6 +74,9 @@ pub enum Error {
     /// A prompt cannot be built.
     #[error("prompt: {0}")]
     Prompt(String),
+    /// The model's reference implementation has no form for such a request.
+    #[error("not offered by this model: {0}")]
+    NotOffered(String),
     /// The configuration asks for something this program does not do.
     #[error("unsupported: {0}")]
     Unsupported(String),

@@ -3,11 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use serde::Deserialize;
-
 use crate::error::{Error, Result};
-use crate::models::{Vlm, model_type};
-use crate::side_file::read_json;
+use crate::models::{Manners, Vlm, model_type};
 use crate::subject::{AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject};
 use crate::tensor::{DType, Device, Tensor};
 
@@ -15,41 +12,47 @@ use crate::tensor::{DType, Device, Tensor};
 pub struct Engine<M: Vlm> {
     model: M,
     loaded: Loaded,
-    /// Minus infinity at the stop ids, zero elsewhere: added where generation must not stop.
-    endless: M::Tensor,
+    masks: Masks<M::Tensor>,
 }
 
-/// Ids that end an answer: `generation_config.json`, else the text configuration.
-///
-/// The tokenizer's end-of-sequence token is not asked: SmolVLM's is another than its stop id.
-fn stop_ids(dir: &Path) -> Result<Vec<u32>> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Ids {
-        One(u32),
-        Many(Vec<u32>),
+/// Minus infinity at ids that must not be chosen, zero elsewhere; none where all may.
+struct Masks<T> {
+    /// Where generation must not stop: the first id, later ones.
+    endless: [Option<T>; 2],
+    /// Where it may.
+    ending: [Option<T>; 2],
+}
+
+impl<T: Tensor> Masks<T> {
+    fn new(manners: &Manners, vocab: usize, dtype: DType, on: &T::Device) -> Result<Self> {
+        let mask = |ids: &[u32]| mask(ids, vocab, dtype, on);
+        let (stops, later) = (&manners.stop_ids, &manners.never_later);
+        Ok(Self {
+            endless: [mask(stops)?, mask(&[&stops[..], later].concat())?],
+            ending: [None, mask(later)?],
+        })
     }
-    #[derive(Default, Deserialize)]
-    struct Config {
-        eos_token_id: Option<Ids>,
-        text_config: Option<Box<Config>>,
+
+    fn of(&self, stop: Stop, step: usize) -> Option<&T> {
+        let masks = match stop {
+            Stop::AtLimit => &self.endless,
+            Stop::AtStopId => &self.ending,
+        };
+        masks[step.min(1)].as_ref()
     }
-    let path = dir.join("generation_config.json");
-    let generation = if path.is_file() {
-        read_json(&path)?
-    } else {
-        Config::default()
-    };
-    let config: Config = read_json(&dir.join("config.json"))?;
-    let below = config.text_config.and_then(|text| text.eos_token_id);
-    match generation.eos_token_id.or(config.eos_token_id).or(below) {
-        Some(Ids::One(id)) => Ok(vec![id]),
-        Some(Ids::Many(ids)) if !ids.is_empty() => Ok(ids),
-        _ => Err(Error::Format {
-            path,
-            detail: "names no eos_token_id, so answers would never end".to_owned(),
-        }),
+}
+
+fn mask<T: Tensor>(ids: &[u32], vocab: usize, dtype: DType, on: &T::Device) -> Result<Option<T>> {
+    if ids.is_empty() {
+        return Ok(None);
     }
+    let mut mask = vec![0f32; vocab];
+    for &id in ids {
+        let outside =
+            || Error::Unsupported(format!("stop id {id} is outside the vocabulary of {vocab}"));
+        *mask.get_mut(id as usize).ok_or_else(outside)? = f32::NEG_INFINITY;
+    }
+    Ok(Some(T::from_f32(&mask, &[vocab], dtype, on)?))
 }
 
 impl<M: Vlm> Engine<M> {
@@ -58,27 +61,26 @@ impl<M: Vlm> Engine<M> {
     /// # Errors
     /// When the checkpoint names no stop id, or one outside the vocabulary.
     pub fn new(model: M, dir: &Path) -> Result<Self> {
-        let (vocab, on) = model.vocabulary();
-        let stop_ids = stop_ids(dir)?;
-        let mut mask = vec![0f32; vocab];
-        for &id in &stop_ids {
-            let outside =
-                || Error::Unsupported(format!("stop id {id} is outside the vocabulary of {vocab}"));
-            *mask.get_mut(id as usize).ok_or_else(outside)? = f32::NEG_INFINITY;
-        }
-        let endless = M::Tensor::from_vec(mask, &[vocab], DType::F32, on)?;
-        let facts = model.facts();
+        let (vocab, dtype, on) = model.arithmetic();
+        let (manners, facts) = (model.manners().clone(), model.facts());
+        let masks = Masks::new(&manners, vocab, dtype, on)?;
+        let kept = match facts.bits {
+            Some(bits) => format!(", {}", on.keeps_affine(bits)),
+            None => String::new(),
+        };
         let loaded = Loaded {
             architecture: model_type(dir)?,
-            precision: format!("{} ({} weights)", DType::F32, facts.stored),
+            precision: format!("{dtype} ({} weights{kept})", facts.stored),
             weight_bytes: facts.bytes,
             parameters: facts.parameters,
-            stop_ids,
+            stop_ids: manners.stop_ids,
+            placeholder: manners.placeholder.map(ToOwned::to_owned),
+            turns: manners.turns,
         };
         Ok(Self {
             model,
             loaded,
-            endless,
+            masks,
         })
     }
 
@@ -105,7 +107,7 @@ impl<M: Vlm> Engine<M> {
         }
         let mut cache = self
             .model
-            .cache(prompt.ids.len() + request.max_new_tokens)?;
+            .cache(prompt.positions + request.max_new_tokens)?;
         let first = self.model.prefill(&prompt, features.as_ref(), &mut cache)?;
         if request.pass == Pass::Phased {
             M::Tensor::eval(&[&first])?;
@@ -118,7 +120,8 @@ impl<M: Vlm> Engine<M> {
         let mut output_ids = Vec::new();
         let mut logits = first;
         loop {
-            let id = self.choose(&logits, request.stop)?;
+            let mask = self.masks.of(request.stop, output_ids.len());
+            let id = choose(&logits, mask)?;
             stages.tokens.push(start.elapsed());
             output_ids.push(id);
             let stopped = request.stop == Stop::AtStopId && self.loaded.stop_ids.contains(&id);
@@ -133,11 +136,11 @@ impl<M: Vlm> Engine<M> {
         let text = self.model.decode(&output_ids)?;
         stages.total = start.elapsed();
         let (first_logits, margins) = steps.read(request.pass)?;
-        let (input_ids, image_tokens) = (prompt.ids, prompt.image_positions.len());
         Ok(Reply {
             prompt: prompt.text,
-            input_ids,
-            image_tokens,
+            input_ids: prompt.ids,
+            positions: prompt.positions,
+            image_tokens: prompt.image_positions.len(),
             output_ids,
             text,
             first_logits,
@@ -145,17 +148,17 @@ impl<M: Vlm> Engine<M> {
             stages,
         })
     }
+}
 
-    fn choose(&self, logits: &M::Tensor, stop: Stop) -> Result<u32> {
-        let id = match stop {
-            Stop::AtStopId => logits.argmax()?,
-            Stop::AtLimit => logits.add(&self.endless)?.argmax()?,
-        };
-        id.to_u32()?
-            .first()
-            .copied()
-            .ok_or_else(|| Error::Unsupported("an empty vocabulary".to_owned()))
-    }
+fn choose<T: Tensor>(logits: &T, mask: Option<&T>) -> Result<u32> {
+    let id = match mask {
+        None => logits.argmax()?,
+        Some(mask) => logits.add(mask)?.argmax()?,
+    };
+    id.to_u32()?
+        .first()
+        .copied()
+        .ok_or_else(|| Error::Unsupported("an empty vocabulary".to_owned()))
 }
 
 /// Logits kept until the clock has stopped, because reading them costs time.
@@ -207,6 +210,6 @@ impl<M: Vlm> Subject for Engine<M> {
     }
 
     fn device_peak(&self) -> Option<u64> {
-        self.model.vocabulary().1.peak_bytes()
+        self.model.arithmetic().2.peak_bytes()
     }
 }

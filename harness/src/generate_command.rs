@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::measure::PeakWatch;
-use crate::models::{Backend, Device, load};
+use crate::models::{Backend, Device, Precision, load};
 use crate::source::{WeightsChoice, resolve};
 use crate::subject::{Message, Pass, Reply, Request, Role, Stop};
 
@@ -24,6 +24,8 @@ pub struct GenerateOptions {
     pub backend: Backend,
     /// Where it computes.
     pub device: Device,
+    /// In what type.
+    pub precision: Precision,
     /// Picture files of the first user turn.
     pub images: Vec<PathBuf>,
     /// The conversation.
@@ -70,7 +72,12 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let model = resolve(&options.model, options.weights)?;
     let watch = PeakWatch::start(std::process::id(), Duration::from_millis(20));
     let start = Instant::now();
-    let mut subject = load(&model.dir, options.backend, options.device)?;
+    let mut subject = load(
+        &model.dir,
+        options.backend,
+        options.device,
+        options.precision,
+    )?;
     let loaded = start.elapsed();
     let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
     let request = Request {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use store::{Answer, Metric, Stage, Void};
 
-use crate::models::{Backend, Device};
+use crate::models::{Backend, Device, Precision};
 use crate::subject::Loaded;
 
 /// Longest line either side accepts, in bytes: the first-step logits of the largest vocabulary
@@ -74,6 +74,8 @@ pub struct Task {
     pub backend: Backend,
     /// Where it computes.
     pub device: Device,
+    /// In what type.
+    pub precision: Precision,
     /// Folder of the probe set.
     pub probes: PathBuf,
     /// Share of the weight files' pages in memory just before the start, where it was proved.

@@ -88,6 +88,7 @@ fn run_epoch(
         model: planned.model.dir.clone(),
         backend: planned.backend,
         device: planned.device,
+        precision: planned.precision,
         probes: job.probes.to_owned(),
         residency,
         references: ledger.references.clone(),

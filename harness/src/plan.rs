@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use store::{Cell, Run};
 
 use crate::message::Epoch;
-use crate::models::{Backend, Device};
+use crate::models::{Backend, Device, Precision};
 use crate::scenarios::{Needs, Profile, Scenario};
 use crate::source::Model;
 
@@ -20,6 +20,8 @@ pub struct Wanted {
     pub backends: Vec<Backend>,
     /// Where they compute.
     pub device: Device,
+    /// In what type.
+    pub precision: Precision,
     /// Scenarios, in order.
     pub scenarios: Vec<&'static dyn Scenario>,
     /// Digest of the probe set.
@@ -39,6 +41,8 @@ pub struct Planned {
     pub backend: Backend,
     /// Where it computes.
     pub device: Device,
+    /// In what type.
+    pub precision: Precision,
     /// Its fresh processes, in order.
     pub epochs: Vec<Epoch>,
 }
@@ -95,12 +99,14 @@ impl Plan {
                         continue;
                     }
                     let (model, device) = (model.clone(), wanted.device);
+                    let precision = wanted.precision;
                     let epochs = scenario.epochs(wanted.profile);
                     cells.push(Planned {
                         scenario,
                         model,
                         backend,
                         device,
+                        precision,
                         epochs,
                     });
                 }
@@ -119,6 +125,7 @@ fn hash(wanted: &Wanted, cells: &[Planned]) -> String {
         hash.update(text);
     };
     add(wanted.profile.name());
+    add(&wanted.precision.to_string());
     add(&wanted.probes);
     add(&wanted.build);
     for planned in cells {
@@ -164,6 +171,7 @@ mod tests {
             models: vec![model("one", "local"), model("two", "dummy")],
             backends: vec![Backend::Candle],
             device: Device::Cpu,
+            precision: Precision::Native,
             scenarios: SCENARIOS.to_vec(),
             probes: "p".to_owned(),
             build: "b".to_owned(),
@@ -194,6 +202,7 @@ mod tests {
         check(|wanted| wanted.models.truncate(1));
         check(|wanted| wanted.models[0].revision.push('x'));
         check(|wanted| wanted.scenarios.truncate(2));
+        check(|wanted| wanted.precision = Precision::F32);
         check(|wanted| wanted.probes.push('x'));
         check(|wanted| wanted.build.push('x'));
     }

@@ -176,6 +176,7 @@ mod tests {
             model,
             backend: Backend::Candle,
             device: Device::Cpu,
+            precision: crate::models::Precision::Native,
             epochs,
         }
     }

@@ -10,7 +10,7 @@ use chrono::Utc;
 use store::summary::{notes, rows, summary_table, text_table, verdict_line};
 use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid};
 
-use crate::models::{Backend, Device};
+use crate::models::{Backend, Device, Precision};
 use crate::parent::{self, Job, Launcher};
 use crate::plan::{Plan, Wanted};
 use crate::probes::ProbeSet;
@@ -31,6 +31,8 @@ pub struct RunOptions {
     pub backends: Vec<Backend>,
     /// Where they compute.
     pub device: Device,
+    /// In what type.
+    pub precision: Precision,
     /// Scenarios; empty for all.
     pub scenarios: Vec<&'static dyn Scenario>,
     /// How much time to take.
@@ -145,6 +147,7 @@ fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Want
         models,
         backends: backends(&options.backends)?,
         device: options.device,
+        precision: options.precision,
         scenarios,
         probes: probes.digest.clone(),
         build: build(),

@@ -45,6 +45,16 @@ impl Message {
     }
 }
 
+/// Whether a model can be told earlier turns of a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Turns {
+    /// Its template has a form for them.
+    Many,
+    /// It knows one question and one answer.
+    One,
+}
+
 /// When generation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
@@ -98,8 +108,10 @@ pub struct Stages {
 pub struct Reply {
     /// The rendered prompt before placeholder expansion.
     pub prompt: String,
-    /// Prompt ids after expansion.
-    pub input_ids: Vec<u32>,
+    /// Prompt ids after expansion, as the model's reference implementation lists them.
+    pub input_ids: Vec<i64>,
+    /// Positions that the language model was fed, those that no id stands for included.
+    pub positions: usize,
     /// How many of them hold image features.
     pub image_tokens: usize,
     /// Generated ids, the stop id included.
@@ -127,6 +139,10 @@ pub struct Loaded {
     pub parameters: u64,
     /// Ids that end an answer.
     pub stop_ids: Vec<u32>,
+    /// What each picture puts into a rendered prompt; none where pictures leave no mark in it.
+    pub placeholder: Option<String>,
+    /// Whether earlier turns can be told.
+    pub turns: Turns,
 }
 
 /// Why a request could not be answered.

@@ -1,43 +1,70 @@
 //! Reads safetensors checkpoints through a cursor that walks tensor names and checks every shape.
 //!
-//! Files are memory-mapped: a tensor's bytes are read once, when it is asked for, straight into
-//! the arithmetic's type.
+//! A tensor's bytes are read once, when it is asked for, by all cores, straight into the memory it
+//! will have. Files are not memory-mapped: mapped pages would count as memory of the process beside
+//! the copy on the device, and a file cut short meanwhile would end the process.
 
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::side_file::{format_error, read_json};
-use crate::tensor::{DType, Tensor, Weight};
+use crate::tensor::{Affine, DType, Tensor, Values, Weight};
 
-/// The mapped weight files of a checkpoint.
+/// The weight files of a checkpoint, opened, with their headers read.
 pub struct Checkpoint {
-    files: Vec<Mmap>,
+    files: Vec<(PathBuf, File)>,
     entries: HashMap<String, Entry>,
+    quantised: Option<Quantisation>,
+    bytes: u64,
 }
 
 /// What a checkpoint's weight files hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Stored dtypes, most bytes first, e.g. `bf16`.
+    /// Stored types, most bytes first, e.g. `bf16`, `4-bit/64+f16`.
     pub stored: String,
-    /// Stored elements.
+    /// The float type that holds most bytes, scales of quantised matrices included.
+    pub float: DType,
+    /// Bits of a quantised matrix's codes, where there is one.
+    pub bits: Option<usize>,
+    /// Parameters: packed codes count one by one, their scales not at all.
     pub parameters: u64,
     /// Bytes of the files.
     pub bytes: u64,
+}
+
+/// The key `quantization` of an MLX checkpoint's `config.json`. It only describes: whether and how a
+/// matrix is quantised is seen from its own tensors.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Quantisation {
+    bits: usize,
+    group_size: usize,
 }
 
 struct Entry {
     file: usize,
     dtype: Dtype,
     dims: Vec<usize>,
-    from: usize,
-    to: usize,
+    from: u64,
+    to: u64,
+}
+
+/// Whether a layer has a bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bias {
+    /// It has none.
+    None,
+    /// It is stored as `bias`.
+    Stored,
 }
 
 /// Weight files of a checkpoint's folder: the shards its index names, else every `*.safetensors`.
@@ -81,45 +108,49 @@ fn listed(dir: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
+/// No header of a real checkpoint is longer; safetensors' own reader has the same limit.
+const MAX_HEADER: u64 = 100_000_000;
+
 impl Checkpoint {
-    /// Maps every weight file of `dir` and reads the headers.
+    /// Opens every weight file of `dir` and reads the headers.
     ///
     /// # Errors
     /// When a file is missing, truncated or no safetensors file.
     pub fn open(dir: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Config {
+            quantization: Option<Quantisation>,
+        }
+        let config: Config = read_json(&dir.join("config.json"))?;
         let mut checkpoint = Self {
             files: Vec::new(),
             entries: HashMap::new(),
+            quantised: config.quantization,
+            bytes: 0,
         };
         for path in weight_files(dir)? {
-            checkpoint.add(&path)?;
+            checkpoint.add(path)?;
         }
         Ok(checkpoint)
     }
 
-    fn add(&mut self, path: &Path) -> Result<()> {
-        let file = File::open(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        let unreadable = |source| Error::Read {
+            path: path.clone(),
             source,
+        };
+        let mut file = File::open(&path).map_err(unreadable)?;
+        let bytes = file.metadata().map_err(unreadable)?.len();
+        let (data, metadata) = header(&mut file, bytes).map_err(|detail| {
+            format_error(&path, format!("not a whole safetensors file ({detail})"))
         })?;
-        #[expect(unsafe_code, reason = "memory-mapping weights")]
-        // SAFETY: the mapping is private and read-only. A file that another process shortens
-        // meanwhile ends the worker, which the parent records as a crash of this cell alone.
-        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        let (header, metadata) = SafeTensors::read_metadata(&map)
-            .map_err(|e| format_error(path, format!("not a whole safetensors file ({e})")))?;
-        let data = header + 8;
         for (name, info) in metadata.tensors() {
-            let (from, to) = (data + info.data_offsets.0, data + info.data_offsets.1);
-            if to > map.len() {
-                let detail = format!(
-                    "truncated: tensor {name:?} ends at byte {to}, the file has {}",
-                    map.len()
-                );
-                return Err(format_error(path, detail));
+            let (from, to) = info.data_offsets;
+            let (from, to) = (data + from as u64, data + to as u64);
+            if to > bytes {
+                let detail =
+                    format!("truncated: tensor {name:?} ends at byte {to}, the file has {bytes}");
+                return Err(format_error(&path, detail));
             }
             let entry = Entry {
                 file: self.files.len(),
@@ -130,7 +161,8 @@ impl Checkpoint {
             };
             self.entries.insert(name, entry);
         }
-        self.files.push(map);
+        self.bytes += bytes;
+        self.files.push((path, file));
         Ok(())
     }
 
@@ -143,24 +175,50 @@ impl Checkpoint {
     /// What the files hold.
     #[must_use]
     pub fn facts(&self) -> Facts {
-        let mut bytes: HashMap<String, usize> = HashMap::new();
-        for entry in self.entries.values() {
-            *bytes
-                .entry(format!("{:?}", entry.dtype).to_lowercase())
-                .or_default() += entry.to - entry.from;
+        let bits = self
+            .quantised
+            .map(|q| q.bits)
+            .filter(|bits| [4, 8].contains(bits));
+        let packed = |entry: &Entry| entry.dtype == Dtype::U32;
+        let (mut bytes, mut parameters) = (HashMap::<String, u64>::new(), 0u64);
+        for (name, entry) in &self.entries {
+            let kind = match (packed(entry), self.quantised) {
+                (true, Some(q)) => format!("{}-bit/{}", q.bits, q.group_size),
+                _ => format!("{:?}", entry.dtype).to_lowercase(),
+            };
+            *bytes.entry(kind).or_default() += entry.to - entry.from;
+            let elements = entry.dims.iter().product::<usize>() as u64;
+            parameters += match bits {
+                Some(bits) if packed(entry) => elements * (32 / bits as u64),
+                Some(_) if self.is_part_of_affine(name) => 0,
+                _ => elements,
+            };
         }
-        let mut names: Vec<_> = bytes.into_iter().collect();
-        names.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let elements = |entry: &Entry| entry.dims.iter().product::<usize>() as u64;
+        let mut kinds: Vec<_> = bytes.into_iter().collect();
+        kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let floats = [DType::F32, DType::F16, DType::BF16];
+        let float = kinds
+            .iter()
+            .find_map(|(kind, _)| floats.into_iter().find(|dtype| dtype.name() == kind));
         Facts {
-            stored: names
+            stored: kinds
                 .into_iter()
-                .map(|(name, _)| name)
+                .map(|(kind, _)| kind)
                 .collect::<Vec<_>>()
                 .join("+"),
-            parameters: self.entries.values().map(elements).sum(),
-            bytes: self.files.iter().map(|file| file.len() as u64).sum(),
+            float: float.unwrap_or(DType::F32),
+            bits,
+            parameters,
+            bytes: self.bytes,
         }
+    }
+
+    /// Whether these are the scales or offsets of a quantised matrix.
+    fn is_part_of_affine(&self, name: &str) -> bool {
+        let matrix = name
+            .strip_suffix(".scales")
+            .or_else(|| name.strip_suffix(".biases"));
+        matrix.is_some_and(|matrix| self.has(&format!("{matrix}.scales")))
     }
 
     fn entry(&self, name: &str) -> Result<&Entry> {
@@ -168,6 +226,67 @@ impl Checkpoint {
             name: name.to_owned(),
         })
     }
+
+    /// The values of a tensor, in the type they are stored in.
+    fn values(&self, name: &str, entry: &Entry) -> Result<Values> {
+        let (path, file) = &self.files[entry.file];
+        let (count, from) = (entry.dims.iter().product(), entry.from);
+        let read = match entry.dtype {
+            Dtype::F32 => read_values(file, from, count).map(Values::F32),
+            Dtype::F16 => read_values(file, from, count).map(Values::F16),
+            Dtype::BF16 => read_values(file, from, count).map(Values::BF16),
+            Dtype::U32 => read_values(file, from, count).map(Values::U32),
+            other => {
+                return Err(Error::TensorDType {
+                    name: name.to_owned(),
+                    found: format!("{other:?}"),
+                });
+            }
+        };
+        read.map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })
+    }
+}
+
+/// Where the data begins, and the header.
+fn header(file: &mut File, bytes: u64) -> Result<(u64, Metadata), String> {
+    let text = |error: io::Error| error.to_string();
+    let mut length = [0u8; 8];
+    file.read_exact(&mut length).map_err(text)?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER || length + 8 > bytes {
+        return Err(format!("a header of {length} bytes"));
+    }
+    let mut json = vec![0u8; length as usize];
+    file.read_exact(&mut json).map_err(text)?;
+    let metadata = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+    Ok((8 + length, metadata))
+}
+
+/// `count` little-endian values from byte `from` on, read by all cores.
+fn read_values<V: bytemuck::Pod>(file: &File, from: u64, count: usize) -> io::Result<Vec<V>> {
+    const AT_ONCE: usize = 1 << 20;
+    let mut values = vec![V::zeroed(); count];
+    let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut values);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = bytes.len().div_ceil(threads).max(AT_ONCE);
+    std::thread::scope(|scope| {
+        let parts = bytes.chunks_mut(share).enumerate();
+        let reads: Vec<_> = parts
+            .map(|(i, part)| {
+                let at = from + (i * share) as u64;
+                scope.spawn(move || file.read_exact_at(part, at))
+            })
+            .collect();
+        let done = |read: std::thread::ScopedJoinHandle<'_, io::Result<()>>| {
+            read.join()
+                .unwrap_or_else(|_| Err(io::Error::other("a reading thread failed")))
+        };
+        reads.into_iter().try_for_each(done)
+    })?;
+    Ok(values)
 }
 
 /// A place in a checkpoint's tree of names, and what tensors read from there become.
@@ -222,11 +341,19 @@ impl<'a, T: Tensor> Weights<'a, T> {
         }
     }
 
-    /// A tensor that must have these sizes.
+    /// A tensor of the cursor's type that must have these sizes.
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`] or [`Error::TensorDType`].
     pub fn tensor(&self, name: &str, dims: &[usize]) -> Result<T> {
+        self.stored(name, dims)?.cast(self.dtype)
+    }
+
+    /// The same in the type it is stored in.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub fn stored(&self, name: &str, dims: &[usize]) -> Result<T> {
         let name = self.name(name);
         let entry = self.checkpoint.entry(&name)?;
         if entry.dims != dims {
@@ -236,35 +363,71 @@ impl<'a, T: Tensor> Weights<'a, T> {
                 wanted: dims.to_vec(),
             });
         }
-        self.read(&name, entry, dims)
+        T::from_values(self.checkpoint.values(&name, entry)?, dims, self.on)
     }
 
-    fn read(&self, name: &str, entry: &Entry, dims: &[usize]) -> Result<T> {
-        let bytes = &self.checkpoint.files[entry.file][entry.from..entry.to];
-        T::from_vec(widen(name, bytes, entry.dtype)?, dims, self.dtype, self.on)
+    /// Whether a tensor of that name is below this place.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.checkpoint.has(&self.name(name))
     }
 
-    /// `name.weight` `[n, k]` without a bias.
+    /// `name.weight` `[n, k]` without a bias; quantised where `name.scales` is there.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn linear(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
-        T::linear_new(
-            Weight::Dense(self.at(name).tensor("weight", &[n, k])?),
-            None,
-        )
+        T::linear_new(self.matrix(name, n, k)?, None, self.dtype)
     }
 
-    /// `name.weight` `[n, k]` with `name.bias` `[n]`.
+    /// `name.weight` `[n, k]` with `name.bias` `[n]`; quantised where `name.scales` is there.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn linear_biased(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
+        let bias = self.at(name).tensor("bias", &[n])?;
+        T::linear_new(self.matrix(name, n, k)?, Some(bias), self.dtype)
+    }
+
+    /// `name.weight` `[n, k]` as plain values; dequantised where `name.scales` is there.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub fn table(&self, name: &str, n: usize, k: usize) -> Result<T> {
+        match self.matrix(name, n, k)? {
+            Weight::Dense(table) => table.cast(self.dtype),
+            Weight::Affine(matrix) => {
+                T::from_f32(&matrix.dequantised()?, &[n, k], self.dtype, self.on)
+            }
+        }
+    }
+
+    fn matrix(&self, name: &str, n: usize, k: usize) -> Result<Weight<T>> {
         let at = self.at(name);
-        T::linear_new(
-            Weight::Dense(at.tensor("weight", &[n, k])?),
-            Some(at.tensor("bias", &[n])?),
-        )
+        if !at.has("scales") {
+            return Ok(Weight::Dense(at.stored("weight", &[n, k])?));
+        }
+        // The sizes alone say how many bits a code has and how many share a scale.
+        let columns = |part: &str| -> Result<usize> {
+            let entry = self.checkpoint.entry(&at.name(part))?;
+            Ok(entry.dims.last().copied().unwrap_or(0).max(1))
+        };
+        let (packed, groups) = (columns("weight")?, columns("scales")?);
+        let affine = Affine {
+            words: at.stored("weight", &[n, packed])?,
+            scales: at.stored("scales", &[n, groups])?,
+            biases: at.stored("biases", &[n, groups])?,
+            bits: 32 * packed / k,
+            group: k / groups,
+        };
+        match affine.sizes() {
+            Ok(sizes) if sizes == (n, k) => Ok(Weight::Affine(affine)),
+            _ => Err(Error::TensorShape {
+                name: at.name("weight"),
+                found: vec![n, packed],
+                wanted: vec![n, k / 8],
+            }),
+        }
     }
 
     /// A convolution over patches without overlap, as a linear layer over `patch * patch * 3`
@@ -272,62 +435,35 @@ impl<'a, T: Tensor> Weights<'a, T> {
     ///
     /// # Errors
     /// As [`Weights::tensor`].
-    pub fn patch_embedding(&self, name: &str, n: usize, patch: usize) -> Result<T::Linear> {
+    pub fn patch_embedding(
+        &self,
+        name: &str,
+        n: usize,
+        patch: usize,
+        bias: Bias,
+    ) -> Result<T::Linear> {
         let at = self.at(name);
         let full = at.name("weight");
-        let entry = self.checkpoint.entry(&full)?;
-        let kernel = match entry.dims[..] {
-            [a, 3, b, c] if (a, b, c) == (n, patch, patch) => self
-                .read(&full, entry, &entry.dims)?
-                .permute(&[0, 2, 3, 1])?,
-            [a, b, c, 3] if (a, b, c) == (n, patch, patch) => {
-                self.read(&full, entry, &entry.dims)?
+        let dims = &self.checkpoint.entry(&full)?.dims;
+        let kernel = match dims[..] {
+            [a, 3, b, c] if (a, b, c) == (n, patch, patch) => {
+                at.stored("weight", dims)?.permute(&[0, 2, 3, 1])?
             }
+            [a, b, c, 3] if (a, b, c) == (n, patch, patch) => at.stored("weight", dims)?,
             _ => {
-                let wanted = vec![n, 3, patch, patch];
+                let (found, wanted) = (dims.clone(), vec![n, 3, patch, patch]);
                 return Err(Error::TensorShape {
                     name: full,
-                    found: entry.dims.clone(),
+                    found,
                     wanted,
                 });
             }
         };
+        let bias = match bias {
+            Bias::None => None,
+            Bias::Stored => Some(at.tensor("bias", &[n])?),
+        };
         let kernel = kernel.reshape(&[n, patch * patch * 3])?;
-        T::linear_new(Weight::Dense(kernel), Some(at.tensor("bias", &[n])?))
-    }
-}
-
-/// Little-endian bytes of a float dtype as f32, by all cores when there are many.
-fn widen(name: &str, bytes: &[u8], dtype: Dtype) -> Result<Vec<f32>> {
-    let convert: fn(&[u8], &mut [f32]) = match dtype {
-        Dtype::F32 => |from, to| each(from, to, f32::from_le_bytes),
-        Dtype::F16 => |from, to| each(from, to, |b| half::f16::from_le_bytes(b).to_f32()),
-        Dtype::BF16 => |from, to| each(from, to, |b| half::bf16::from_le_bytes(b).to_f32()),
-        other => {
-            return Err(Error::TensorDType {
-                name: name.to_owned(),
-                found: format!("{other:?}"),
-            });
-        }
-    };
-    let size = if dtype == Dtype::F32 { 4 } else { 2 };
-    let mut out = vec![0f32; bytes.len() / size];
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = out.len().div_ceil(threads).max(1 << 16);
-    if out.len() <= share {
-        convert(bytes, &mut out);
-        return Ok(out);
-    }
-    std::thread::scope(|scope| {
-        for (from, to) in bytes.chunks(share * size).zip(out.chunks_mut(share)) {
-            scope.spawn(move || convert(from, to));
-        }
-    });
-    Ok(out)
-}
-
-fn each<const N: usize>(from: &[u8], to: &mut [f32], read: impl Fn([u8; N]) -> f32) {
-    for (from, to) in from.as_chunks::<N>().0.iter().zip(to) {
-        *to = read(*from);
+        T::linear_new(Weight::Dense(kernel), bias, self.dtype)
     }
 }

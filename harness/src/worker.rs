@@ -89,7 +89,7 @@ fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
     let gauge = OwnProcess;
     let (base, read_before) = (gauge.footprint(), gauge.disk_read());
     let clock = Clock::start();
-    let mut subject = models::load(&task.model, task.backend, task.device)
+    let mut subject = models::load(&task.model, task.backend, task.device, task.precision)
         .map_err(|error| (Stage::Load, error.to_string()))?;
     let (load, slept) = (clock.elapsed(), clock.slept());
     let read = gauge

@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use harness::models::{Backend, Device, load};
+use harness::models::{Backend, Device, Precision, load};
 use serde_json::Value;
 
 const MODEL: &str = "tiny-smolvlm-500m-instruct";
@@ -30,7 +30,7 @@ fn copy() -> (tempfile::TempDir, PathBuf) {
 
 /// What loading `dir` says, which must be one line with all of `parts`.
 fn check(dir: &Path, parts: &[&str]) {
-    let error = load(dir, Backend::Candle, Device::Cpu)
+    let error = load(dir, Backend::Candle, Device::Cpu, Precision::Native)
         .err()
         .expect("a refusal")
         .to_string();
@@ -200,6 +200,6 @@ fn weights_in_another_float_type_load_too() {
         (*name, view.unwrap())
     });
     fs::write(&weights, safetensors::serialize(views, None).unwrap()).unwrap();
-    let subject = load(dir.path(), Backend::Candle, Device::Cpu).unwrap();
+    let subject = load(dir.path(), Backend::Candle, Device::Cpu, Precision::Native).unwrap();
     assert_eq!(subject.loaded().precision, "f32 (f32 weights)");
 }

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::chat::ChatTemplate;
-use harness::models::smolvlm::image::{Frames, ImageConfig, prepare};
+use harness::models::smolvlm::image::{ImageConfig, prepare};
 use harness::models::smolvlm::prompt::{Grid, check_messages, expand};
-use harness::picture::Picture;
+use harness::picture::{Frames, Picture};
 use harness::subject::Message;
 use harness::tokenizer::Tokenizer;
 use safetensors::SafeTensors;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use harness::message::{Epoch, Message, Task};
-use harness::models::{Backend, Device};
+use harness::models::{Backend, Device, Precision};
 use store::Stage;
 
 fn worker() -> Child {
@@ -30,6 +30,7 @@ fn task(scenario: &str) -> Task {
         model: datasets.join("checkpoints/tiny-smolvlm-500m-instruct"),
         backend: Backend::Candle,
         device: Device::Cpu,
+        precision: Precision::Native,
         probes: datasets.join("shapes"),
         residency: None,
         spawned_ns: harness::measure::now_ns(),

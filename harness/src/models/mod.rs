@@ -2,6 +2,7 @@
 
 pub mod published;
 pub mod smolvlm;
+pub mod stop_ids;
 
 use std::fmt;
 use std::path::Path;
@@ -10,9 +11,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::picture::Frames;
 use crate::side_file::read_json;
-use crate::subject::{Request, Subject};
-use crate::tensor::Tensor;
+use crate::subject::{Request, Subject, Turns};
+use crate::tensor::{self, DType, Tensor};
 use crate::weights::Facts;
 
 /// A tensor library.
@@ -21,17 +23,20 @@ use crate::weights::Facts;
 pub enum Backend {
     /// candle.
     Candle,
+    /// MLX, through mlx-rs.
+    Mlx,
 }
 
 impl Backend {
     /// Every backend this program knows, built in or not.
-    pub const ALL: &'static [Self] = &[Self::Candle];
+    pub const ALL: &'static [Self] = &[Self::Candle, Self::Mlx];
 
     /// Whether it was compiled in.
     #[must_use]
     pub const fn built_in(self) -> bool {
         match self {
             Self::Candle => cfg!(feature = "candle"),
+            Self::Mlx => cfg!(feature = "mlx"),
         }
     }
 
@@ -47,6 +52,7 @@ impl Backend {
                 ("RAYON_NUM_THREADS", threads.to_string()),
                 ("CANDLE_BARRIER_POOL_SPIN_LIMIT", "100".to_owned()),
             ],
+            Self::Mlx => Vec::new(),
         }
     }
 }
@@ -57,11 +63,36 @@ impl Backend {
 pub enum Device {
     /// The processor.
     Cpu,
+    /// Apple's GPU.
+    Metal,
+    /// NVIDIA's GPU.
+    Cuda,
 }
 
 impl Device {
     /// Every device this program knows.
-    pub const ALL: &'static [Self] = &[Self::Cpu];
+    pub const ALL: &'static [Self] = &[Self::Cpu, Self::Metal, Self::Cuda];
+}
+
+/// The type of activations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// What the device does best with this checkpoint, see [`crate::tensor::Device::arithmetic`].
+    #[default]
+    Native,
+    /// 32-bit floats, whatever it costs: what reference outputs are computed in.
+    F32,
+}
+
+impl Precision {
+    /// The type on this device, for a checkpoint whose floats are stored as `stored`.
+    pub fn dtype(self, on: &impl tensor::Device, stored: DType) -> DType {
+        match self {
+            Self::Native => on.arithmetic(stored),
+            Self::F32 => DType::F32,
+        }
+    }
 }
 
 macro_rules! named {
@@ -85,20 +116,65 @@ macro_rules! named {
     };
 }
 
-named!(Backend, "backend", Candle "candle");
-named!(Device, "device", Cpu "cpu");
+named!(Backend, "backend", Candle "candle", Mlx "mlx");
+named!(Precision, "precision", Native "native", F32 "f32");
+named!(Device, "device", Cpu "cpu", Metal "metal", Cuda "cuda");
 
 /// A prompt, ready for the device: everything that is done on the host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prompt {
-    /// As the template renders it.
+    /// As the template renders it, before any placeholder is expanded.
     pub text: String,
-    /// Ids after placeholder expansion.
-    pub ids: Vec<u32>,
-    /// Positions in `ids` that take image features, ascending.
+    /// Ids after placeholder expansion, as the model's reference implementation lists them:
+    /// negative where it marks a picture's position with no id of the vocabulary.
+    pub ids: Vec<i64>,
+    /// Positions that the language model is fed, `ids` and what is not among them.
+    pub positions: usize,
+    /// Those of them that take image features, ascending.
     pub image_positions: Vec<usize>,
-    /// Pixels of each picture's frames, `[count, side, side, 3]`.
-    pub frames: Vec<smolvlm::image::Frames>,
+    /// Each picture, ready for the vision tower.
+    pub frames: Vec<Frames>,
+}
+
+impl Prompt {
+    /// A prompt whose ids are all that is fed.
+    #[must_use]
+    pub fn of_ids(
+        text: String,
+        ids: &[u32],
+        image_positions: Vec<usize>,
+        frames: Vec<Frames>,
+    ) -> Self {
+        Self {
+            text,
+            positions: ids.len(),
+            ids: ids.iter().map(|&id| i64::from(id)).collect(),
+            image_positions,
+            frames,
+        }
+    }
+
+    /// The ids to look embeddings up by: 0 stands where a feature will.
+    #[must_use]
+    pub fn text_ids(&self) -> Vec<u32> {
+        self.ids
+            .iter()
+            .map(|&id| u32::try_from(id).unwrap_or(0))
+            .collect()
+    }
+}
+
+/// What the checkpoint says about talking to it, beside its weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// Ids that end an answer.
+    pub stop_ids: Vec<u32>,
+    /// Ids that are never chosen after the first one.
+    pub never_later: Vec<u32>,
+    /// What each picture puts into a rendered prompt; none where pictures leave no mark in it.
+    pub placeholder: Option<&'static str>,
+    /// Whether earlier turns can be told.
+    pub turns: Turns,
 }
 
 /// A vision-language model over some tensor library: what [`crate::generate`] drives.
@@ -111,7 +187,8 @@ pub trait Vlm {
     /// Host work: pictures decoded and tiled, prompt rendered, expanded and tokenised.
     ///
     /// # Errors
-    /// Whatever is wrong with pictures or messages.
+    /// Whatever is wrong with pictures or messages; [`Error::NotOffered`] for what the model's
+    /// reference has no form for.
     fn prompt(&self, request: &Request<'_>) -> Result<Prompt>;
 
     /// Features of all pictures, `[image positions, dim]`; none without a picture.
@@ -126,7 +203,7 @@ pub trait Vlm {
     /// When that is more than the model was made for.
     fn cache(&self, capacity: usize) -> Result<Self::Cache>;
 
-    /// Feeds the whole prompt in one pass; logits of its last position, `[vocab]`.
+    /// Feeds the whole prompt; logits of its last position, `[vocab]`.
     ///
     /// # Errors
     /// When the library fails.
@@ -149,8 +226,11 @@ pub trait Vlm {
     /// When an id is unknown.
     fn decode(&self, ids: &[u32]) -> Result<String>;
 
-    /// Size of the vocabulary and where tensors live.
-    fn vocabulary(&self) -> (usize, &<Self::Tensor as Tensor>::Device);
+    /// Size of the vocabulary, type of the activations, and where tensors live.
+    fn arithmetic(&self) -> (usize, DType, &<Self::Tensor as Tensor>::Device);
+
+    /// How to talk to it.
+    fn manners(&self) -> &Manners;
 
     /// What the weight files held.
     fn facts(&self) -> &Facts;
@@ -171,19 +251,26 @@ pub fn model_type(dir: &Path) -> Result<String> {
 /// Loads the model in `dir`, whatever its architecture, ready for its first request.
 ///
 /// # Errors
-/// When a file is missing or wrong, or the architecture or backend is not there.
-pub fn load(dir: &Path, backend: Backend, device: Device) -> Result<Box<dyn Subject>> {
-    match (backend, device) {
+/// When a file is missing or wrong, or the architecture, backend or device is not there.
+pub fn load(
+    dir: &Path,
+    backend: Backend,
+    device: Device,
+    precision: Precision,
+) -> Result<Box<dyn Subject>> {
+    match backend {
         #[cfg(feature = "candle")]
-        (Backend::Candle, Device::Cpu) => {
-            load_on::<crate::tensor::candle::Candle>(dir, crate::tensor::candle::On::cpu())
+        Backend::Candle => {
+            load_on::<tensor::candle::Candle>(dir, &tensor::candle::On::at(device)?, precision)
         }
-        #[cfg(not(feature = "candle"))]
-        (Backend::Candle, Device::Cpu) => {
-            let _ = dir;
-            Err(Error::Unsupported(
-                "this program was built without the candle backend".to_owned(),
-            ))
+        #[cfg(feature = "mlx")]
+        Backend::Mlx => load_on::<tensor::mlx::Mlx>(dir, &tensor::mlx::On::at(device)?, precision),
+        #[cfg(not(all(feature = "candle", feature = "mlx")))]
+        missing => {
+            let _ = (dir, device, precision);
+            Err(Error::Unsupported(format!(
+                "backend {missing}: not built in: build with --features {missing}"
+            )))
         }
     }
 }
@@ -192,18 +279,23 @@ pub fn load(dir: &Path, backend: Backend, device: Device) -> Result<Box<dyn Subj
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_on<T: Tensor + 'static>(dir: &Path, on: T::Device) -> Result<Box<dyn Subject>> {
+pub fn load_on<T: Tensor + 'static>(
+    dir: &Path,
+    on: &T::Device,
+    precision: Precision,
+) -> Result<Box<dyn Subject>> {
     let architecture = model_type(dir)?;
     match architecture.as_str() {
-        "idefics3" | "smolvlm" => Ok(Box::new(crate::generate::Engine::new(
-            smolvlm::SmolVlm::<T>::load(dir, &on)?,
-            dir,
-        )?)),
+        "idefics3" | "smolvlm" => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
         other => Err(Error::Unsupported(format!(
             "model_type {other:?} in {}: known: idefics3, smolvlm",
             dir.display()
         ))),
     }
+}
+
+fn engine<M: Vlm + 'static>(model: M, dir: &Path) -> Result<Box<dyn Subject>> {
+    Ok(Box::new(crate::generate::Engine::new(model, dir)?))
 }
 
 /// Puts features `[n, dim]` in the places of `embedded` `[t, dim]` that `positions` (ascending) name.

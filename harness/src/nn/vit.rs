@@ -4,7 +4,7 @@ use super::attention::{join_heads, split_heads};
 use super::mlp::{Activation, Mlp};
 use crate::error::Result;
 use crate::tensor::{Device, Mask, Tensor};
-use crate::weights::Weights;
+use crate::weights::{Bias, Weights};
 
 /// Sizes of a vision transformer.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +111,12 @@ impl<T: Tensor> Vit<T> {
         let (dim, tokens) = (config.dim, config.side() * config.side());
         let layers = weights.at("encoder.layers");
         Ok(Self {
-            patches: embeddings.patch_embedding("patch_embedding", dim, config.patch)?,
+            patches: embeddings.patch_embedding(
+                "patch_embedding",
+                dim,
+                config.patch,
+                Bias::Stored,
+            )?,
             positions: embeddings
                 .at("position_embedding")
                 .tensor("weight", &[tokens, dim])?,

@@ -1,12 +1,12 @@
 //! The parent against workers that misbehave: small shell scripts in place of the real one.
 
 use super::*;
-use crate::models::{Backend, Device};
+use crate::models::{Backend, Device, Precision};
 use crate::scenarios::{Profile, find};
 use crate::source::Model;
 use store::Stage;
 
-const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"parameters":1,"stop_ids":[0]}"#;
+const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"parameters":1,"stop_ids":[0],"placeholder":null,"turns":"many"}"#;
 const SAMPLE: &str = r#"{"type":"sample","metric":"text_right","value":1.0}"#;
 const DONE: &str = r#"{"type":"done","footprint":5}"#;
 
@@ -26,6 +26,7 @@ fn planned(scenario: &str) -> Planned {
         model,
         backend: Backend::Candle,
         device: Device::Cpu,
+        precision: Precision::Native,
         epochs,
     }
 }

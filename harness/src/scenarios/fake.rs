@@ -7,7 +7,7 @@ use store::{Cell, Metric, Outcome, Run, Uuid};
 use crate::message::{Epoch, Message as Line};
 use crate::parent::Ledger;
 use crate::probes::{Accepted, ProbeSet, Scene, TextItem, Turn, VisionItem};
-use crate::subject::{AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject};
+use crate::subject::{AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject, Turns};
 
 use super::{Birth, Gauge, Probe, Profile, Scenario};
 
@@ -32,6 +32,8 @@ impl Fake {
             weight_bytes: 1000,
             parameters: 250,
             stop_ids: vec![0],
+            placeholder: Some("<image>".to_owned()),
+            turns: Turns::Many,
         };
         Self {
             loaded,
@@ -91,6 +93,7 @@ impl Subject for Fake {
         let mut reply = Reply {
             prompt: render(request),
             input_ids: vec![7; 40],
+            positions: 40,
             image_tokens: 16 * request.images.len(),
             margins: vec![1.0; ids.len()],
             first_logits: vec![0.5, ids.first().map_or(0.0, |&id| id as f32)],

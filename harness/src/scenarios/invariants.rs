@@ -13,27 +13,28 @@ const BANDWIDTH_ROOF: f64 = 1e13;
 
 /// What makes every figure of a reply worthless: I1, I2, I5, I6. The first one found.
 #[must_use]
-pub fn broken(request: &Request<'_>, reply: &Reply) -> Option<String> {
+pub fn broken(request: &Request<'_>, reply: &Reply, placeholder: Option<&str>) -> Option<String> {
     image_positions(request, reply)
-        .or_else(|| rendered(request, reply))
+        .or_else(|| rendered(request, reply, placeholder))
         .or_else(|| length(request, reply))
 }
 
 /// I1: positions for image features where there is a picture, and only there.
 fn image_positions(request: &Request<'_>, reply: &Reply) -> Option<String> {
-    let (positions, prompt) = (reply.image_tokens, reply.input_ids.len());
+    let (positions, prompt) = (reply.image_tokens, reply.positions);
     match request.images.is_empty() {
         true if positions > 0 => Some(format!("I1: {positions} image positions without a picture")),
         false if positions == 0 => {
             Some("I1: no image position: the model saw no picture".to_owned())
         }
-        _ if positions > prompt => Some(format!("I1: {positions} image positions in {prompt} ids")),
+        _ if positions > prompt => Some(format!("I1: {positions} image positions among {prompt}")),
         _ => None,
     }
 }
 
-/// I2: the rendered prompt holds every turn, in order, and one placeholder a picture.
-fn rendered(request: &Request<'_>, reply: &Reply) -> Option<String> {
+/// I2: the rendered prompt holds every turn, in order, and one placeholder a picture, where the
+/// model has one.
+fn rendered(request: &Request<'_>, reply: &Reply, placeholder: Option<&str>) -> Option<String> {
     let mut rest = reply.prompt.as_str();
     for (at, message) in request.messages.iter().enumerate() {
         let text = message.text.trim();
@@ -42,14 +43,12 @@ fn rendered(request: &Request<'_>, reply: &Reply) -> Option<String> {
             None => return Some(format!("I2: turn {} is not in the rendered prompt", at + 1)),
         }
     }
-    let said: usize = request.messages.iter().map(|m| placeholders(&m.text)).sum();
-    let found = placeholders(&reply.prompt).saturating_sub(said);
+    let mark = placeholder?;
+    let count = |text: &str| text.matches(mark).count();
+    let said: usize = request.messages.iter().map(|m| count(&m.text)).sum();
+    let found = count(&reply.prompt).saturating_sub(said);
     let wanted = request.images.len();
     (found != wanted).then(|| format!("I2: {found} placeholders for {wanted} pictures"))
-}
-
-fn placeholders(text: &str) -> usize {
-    text.matches("<image>").count() + text.matches("<|image_").count()
 }
 
 /// I5, I6: as many ids as were allowed, counted as ids, each with its time.
@@ -140,7 +139,7 @@ mod tests {
         let request = request(&[b"png"], &messages);
         let mut reply = Fake::seeing().ask(&request).unwrap();
         change(&mut reply);
-        let found = broken(&request, &reply);
+        let found = broken(&request, &reply, Some("<image>"));
         assert_eq!(
             found.as_deref().map(|reason| &reason[..2]),
             expected,
@@ -176,7 +175,7 @@ mod tests {
         let mut reply = Fake::seeing().ask(&request(&[], &messages)).unwrap();
         reply.image_tokens = 64;
         assert!(
-            broken(&request(&[], &messages), &reply)
+            broken(&request(&[], &messages), &reply, Some("<image>"))
                 .unwrap()
                 .starts_with("I1")
         );

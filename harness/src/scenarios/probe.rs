@@ -151,7 +151,7 @@ impl Probe<'_> {
             .disk_read()
             .zip(before)
             .map(|(after, before)| after.saturating_sub(before));
-        let broken = invariants::broken(&request, &reply);
+        let broken = invariants::broken(&request, &reply, subject.loaded().placeholder.as_deref());
         let untimed = broken.clone().or_else(|| match read {
             _ if slept => Some("the machine slept".to_owned()),
             Some(bytes) if bytes > PAGE_INS => {

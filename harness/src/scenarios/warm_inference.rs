@@ -162,12 +162,7 @@ fn fused(
         .first()
         .map_or(f64::NAN, Duration::as_secs_f64);
     let total = reply.stages.total.as_secs_f64();
-    let counts = [
-        reply.input_ids.len(),
-        reply.image_tokens,
-        reply.output_ids.len(),
-    ]
-    .map(|n| n as f64);
+    let counts = [reply.positions, reply.image_tokens, reply.output_ids.len()].map(|n| n as f64);
     for (metric, value) in FUSED
         .into_iter()
         .zip([total, first, counts[0], counts[1], counts[2]])
@@ -219,7 +214,7 @@ fn phased(
             ..*question
         },
     )?;
-    let positions = asked.reply.input_ids.len() as f64;
+    let positions = asked.reply.positions as f64;
     for (metric, value) in phases(&asked.reply.stages, positions) {
         probe.value_unless(asked.untimed.as_deref(), metric, value);
     }

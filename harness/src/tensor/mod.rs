@@ -4,6 +4,7 @@
 //! dtype, the result has the input's dtype; norms, softmax and products accumulate in f32 or
 //! better. Axes count from the front. The conformance suite holds each library to it.
 
+pub mod affine;
 #[cfg(feature = "candle")]
 pub mod candle;
 #[cfg(all(test, feature = "candle"))]
@@ -91,17 +92,83 @@ impl RopeSpec {
     }
 }
 
+/// Values on the host, row-major, in the type a checkpoint stores them in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// 32-bit floats.
+    F32(Vec<f32>),
+    /// 16-bit IEEE floats.
+    F16(Vec<half::f16>),
+    /// 16-bit brain floats.
+    BF16(Vec<half::bf16>),
+    /// Ids, or packed 4- and 8-bit codes.
+    U32(Vec<u32>),
+}
+
+impl Values {
+    /// How many.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::BF16(values) => values.len(),
+            Self::U32(values) => values.len(),
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Their type.
+    #[must_use]
+    pub const fn dtype(&self) -> DType {
+        match self {
+            Self::F32(_) => DType::F32,
+            Self::F16(_) => DType::F16,
+            Self::BF16(_) => DType::BF16,
+            Self::U32(_) => DType::U32,
+        }
+    }
+}
+
 /// The matrix of a linear layer as the checkpoint holds it.
 #[derive(Clone, Debug)]
 pub enum Weight<T> {
-    /// `[n, k]`, of the arithmetic's dtype.
+    /// `[n, k]` floats, in the type they are stored in.
     Dense(T),
+    /// MLX's affine groups; see [`affine`] for the layout.
+    Affine(Affine<T>),
+}
+
+/// A matrix `[n, k]` of small codes: in each group of `group` neighbours of a row,
+/// `value = code * scale + bias`. Scales may be negative.
+#[derive(Clone, Debug)]
+pub struct Affine<T> {
+    /// `[n, k * bits / 32]`, u32: codes packed from the least significant bits on.
+    pub words: T,
+    /// `[n, k / group]`, floats as stored.
+    pub scales: T,
+    /// `[n, k / group]`, floats as stored: offsets, not the layer's bias.
+    pub biases: T,
+    /// Bits of a code: 4 or 8.
+    pub bits: usize,
+    /// Neighbours that share a scale.
+    pub group: usize,
 }
 
 /// Where tensors live.
 pub trait Device: Clone {
     /// `cpu`, `metal` or `cuda`.
     fn name(&self) -> &'static str;
+    /// The type activations have, where the user does not choose one, for a checkpoint whose floats
+    /// are stored as `stored`.
+    fn arithmetic(&self, stored: DType) -> DType;
+    /// How a matrix of affine groups of so many bits is kept: a few words for the run's precision.
+    fn keeps_affine(&self, bits: usize) -> &'static str;
     /// Peak bytes of the library's own allocator, where it counts them.
     fn peak_bytes(&self) -> Option<u64>;
     /// Elements of one activation above which a batch is better taken in parts.
@@ -126,13 +193,11 @@ pub trait Tensor: Clone + Sized {
     /// # Errors
     /// [`crate::Error::Shape`] when the product of `dims` is not the length of `data`.
     fn from_f32(data: &[f32], dims: &[usize], dtype: DType, on: &Self::Device) -> Result<Self>;
-    /// The same for values already at hand as a vector, so that f32 needs no copy.
+    /// A tensor of `dims`, row-major, of the values' own type.
     ///
     /// # Errors
     /// As [`Tensor::from_f32`].
-    fn from_vec(data: Vec<f32>, dims: &[usize], dtype: DType, on: &Self::Device) -> Result<Self> {
-        Self::from_f32(&data, dims, dtype, on)
-    }
+    fn from_values(data: Values, dims: &[usize], on: &Self::Device) -> Result<Self>;
     /// Ids.
     ///
     /// # Errors
@@ -225,6 +290,13 @@ pub trait Tensor: Clone + Sized {
     /// # Errors
     /// When the library fails.
     fn gelu_erf(&self) -> Result<Self>;
+    /// `x sigmoid(1.702 x)`: CLIP's activation.
+    ///
+    /// # Errors
+    /// When the library fails.
+    fn quick_gelu(&self) -> Result<Self> {
+        self.mul(&self.scale(1.702)?.sigmoid()?)
+    }
     /// `silu(gate) * up`: the gated unit of Llama's MLP.
     ///
     /// # Errors
@@ -254,17 +326,19 @@ pub trait Tensor: Clone + Sized {
     /// When an id is outside the table.
     fn rows(&self, ids: &Self) -> Result<Self>;
 
-    /// Readies a matrix `[n, k]` for [`Tensor::linear`] and [`Tensor::embed`].
+    /// Readies a matrix `[n, k]` for [`Tensor::linear`] and [`Tensor::embed`] on activations of
+    /// `dtype`. The library keeps the matrix in whatever form it computes best with, as long as
+    /// no stored value changes but by rounding to `dtype`.
     ///
     /// # Errors
-    /// When the bias is not `[n]` or of another dtype.
-    fn linear_new(weight: Weight<Self>, bias: Option<Self>) -> Result<Self::Linear>;
+    /// When the bias is not `[n]` of `dtype`, or the parts of an affine matrix do not fit.
+    fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Self::Linear>;
     /// `x W^T + b`: `[.., k] -> [.., n]`.
     ///
     /// # Errors
-    /// When the last axis is not `k` or the dtypes differ.
+    /// When the last axis is not `k`, or `self` is not of the layer's dtype.
     fn linear(&self, layer: &Self::Linear) -> Result<Self>;
-    /// Rows of a layer's matrix as embeddings: ids `[t]` -> `[t, k]`.
+    /// Rows of a layer's matrix as embeddings, in the layer's dtype: ids `[t]` -> `[t, k]`.
     ///
     /// # Errors
     /// When an id is outside the table.

@@ -4,31 +4,16 @@ mod config;
 
 use std::thread;
 
-use crate::picture::Picture;
+use crate::picture::{Frames, Picture};
 use crate::{Error, Result};
 
 pub use config::ImageConfig;
-
-/// A picture ready for the vision tower.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frames {
-    /// Height and width of every frame, in pixels.
-    pub side: usize,
-    /// Frames: `rows * cols + 1`, or 1 when not split.
-    pub count: usize,
-    /// Tiles from top to bottom; 0 when not split.
-    pub rows: usize,
-    /// Tiles from left to right; 0 when not split.
-    pub cols: usize,
-    /// `[count, side, side, 3]`: tiles row-major, the global frame last.
-    pub pixels: Vec<f32>,
-}
 
 /// Prepares one picture.
 ///
 /// The longer side is scaled to `longest_edge`; both sides are then scaled up to multiples of `tile` (this may
 /// distort), the result is cut into tiles, and itself scaled to one tile for the global frame. Not split, or fitting
-/// one tile, the picture is one frame, stretched to the square.
+/// one tile, the picture is one frame, stretched to the square. Frames: tiles row-major, the global frame last.
 ///
 /// # Errors
 /// [`Error::Picture`] when the picture holds no pixels.
@@ -62,6 +47,7 @@ pub fn prepare(picture: &Picture, config: &ImageConfig) -> Result<Frames> {
             count: 1,
             rows: 0,
             cols: 0,
+            original: (picture.width, picture.height),
             pixels,
         });
     }
@@ -73,6 +59,7 @@ pub fn prepare(picture: &Picture, config: &ImageConfig) -> Result<Frames> {
         count,
         rows,
         cols,
+        original: (picture.width, picture.height),
         pixels,
     })
 }

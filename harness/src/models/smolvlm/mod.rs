@@ -16,12 +16,13 @@ use std::path::Path;
 use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::models::published::Layout;
-use crate::models::{Prompt, Vlm};
+use crate::models::stop_ids::stop_ids;
+use crate::models::{Manners, Precision, Prompt, Vlm};
 use crate::nn::KvCache;
 use crate::nn::llama::Llama;
 use crate::nn::vit::Vit;
-use crate::picture::Picture;
-use crate::subject::Request;
+use crate::picture::{Frames, Picture};
+use crate::subject::{Request, Turns};
 use crate::tensor::{DType, Tensor};
 use crate::tokenizer::Tokenizer;
 use crate::weights::{Checkpoint, Facts, Weights};
@@ -39,6 +40,8 @@ pub struct SmolVlm<T: Tensor> {
     template: ChatTemplate,
     tokenizer: Tokenizer,
     facts: Facts,
+    manners: Manners,
+    dtype: DType,
     on: T::Device,
 }
 
@@ -68,11 +71,11 @@ const fn names(layout: Layout) -> Names {
 }
 
 impl<T: Tensor> SmolVlm<T> {
-    /// Reads the checkpoint in `dir`. Arithmetic is f32: candle's CPU widens bf16 at every product.
+    /// Reads the checkpoint in `dir`.
     ///
     /// # Errors
     /// When a file is missing, broken or does not fit the configuration.
-    pub fn load(dir: &Path, on: &T::Device) -> Result<Self> {
+    pub fn load(dir: &Path, on: &T::Device, precision: Precision) -> Result<Self> {
         let config = Config::load(dir)?;
         let (image, template, tokenizer) = (
             ImageConfig::load(dir)?,
@@ -86,7 +89,9 @@ impl<T: Tensor> SmolVlm<T> {
         } else {
             Layout::HuggingFace
         });
-        let root = Weights::<T>::new(&checkpoint, DType::F32, on);
+        let facts = checkpoint.facts();
+        let dtype = precision.dtype(on, facts.float);
+        let root = Weights::<T>::new(&checkpoint, dtype, on);
         let head = root.at(names.head);
         let wide = config.vision.dim * config.shuffle * config.shuffle;
         let connector = root.at(names.connector).at("modality_projection");
@@ -104,7 +109,14 @@ impl<T: Tensor> SmolVlm<T> {
             vision: Vit::load(&root.at(names.vision), config.vision.clone())?,
             projection: connector.linear("proj", config.text.dim, wide)?,
             text: Llama::load(&root.at(names.text), &head, config.text.clone())?,
-            facts: checkpoint.facts(),
+            manners: Manners {
+                stop_ids: stop_ids(dir)?,
+                never_later: Vec::new(),
+                placeholder: Some(prompt::IMAGE),
+                turns: Turns::Many,
+            },
+            facts,
+            dtype,
             on: on.clone(),
             config,
             image,
@@ -123,10 +135,10 @@ impl<T: Tensor> SmolVlm<T> {
     ///
     /// # Errors
     /// When the library fails.
-    pub fn see(&self, frames: &image::Frames) -> Result<T> {
+    pub fn see(&self, frames: &Frames) -> Result<T> {
         let dims = [frames.count, frames.side, frames.side, 3];
         self.vision
-            .forward(&T::from_f32(&frames.pixels, &dims, DType::F32, &self.on)?)
+            .forward(&T::from_f32(&frames.pixels, &dims, self.dtype, &self.on)?)
     }
 
     /// `[count, patches, dim] -> [count, tokens, text dim]`: what takes the placeholders' places.
@@ -189,12 +201,7 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
             );
             return Err(Error::Prompt(detail));
         }
-        Ok(Prompt {
-            text,
-            ids,
-            image_positions,
-            frames,
-        })
+        Ok(Prompt::of_ids(text, &ids, image_positions, frames))
     }
 
     fn encode(&self, prompt: &Prompt) -> Result<Option<T>> {
@@ -224,7 +231,7 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
     }
 
     fn prefill(&self, prompt: &Prompt, features: Option<&T>, cache: &mut Self::Cache) -> Result<T> {
-        let embedded = self.text.embed(&prompt.ids)?;
+        let embedded = self.text.embed(&prompt.text_ids())?;
         match features {
             None => self.text.forward(&embedded, cache),
             Some(features) => self.text.forward(
@@ -242,8 +249,12 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
         self.tokenizer.decode(ids)
     }
 
-    fn vocabulary(&self) -> (usize, &T::Device) {
-        (self.config.text.vocab, &self.on)
+    fn arithmetic(&self) -> (usize, DType, &T::Device) {
+        (self.config.text.vocab, self.dtype, &self.on)
+    }
+
+    fn manners(&self) -> &Manners {
+        &self.manners
     }
 
     fn facts(&self) -> &Facts {

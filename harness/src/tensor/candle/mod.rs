@@ -6,8 +6,9 @@ mod cpu;
 use candle_core as cc;
 use candle_nn::{ops, rotary_emb};
 
-use super::{DType, Mask, RopeSpec, Tensor, Weight};
+use super::{DType, Mask, RopeSpec, Tensor, Values, Weight};
 use crate::error::{Error, Result};
+use crate::models::Device;
 
 /// A candle tensor.
 #[derive(Clone, Debug)]
@@ -23,6 +24,18 @@ impl On {
     pub const fn cpu() -> Self {
         Self(cc::Device::Cpu)
     }
+
+    /// The device of that kind.
+    ///
+    /// # Errors
+    /// When it was not built in, or is not there.
+    pub fn at(device: Device) -> Result<Self> {
+        match device {
+            Device::Cpu => Ok(Self::cpu()),
+            Device::Metal => Ok(Self(cc::Device::new_metal(0)?)),
+            Device::Cuda => Ok(Self(cc::Device::new_cuda(0)?)),
+        }
+    }
 }
 
 impl super::Device for On {
@@ -32,6 +45,17 @@ impl super::Device for On {
             cc::Device::Cuda(_) => "cuda",
             cc::Device::Metal(_) => "metal",
         }
+    }
+
+    fn arithmetic(&self, stored: DType) -> DType {
+        match self.0 {
+            cc::Device::Cpu => DType::F32,
+            _ => stored,
+        }
+    }
+
+    fn keeps_affine(&self, _bits: usize) -> &'static str {
+        "dequantised"
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -116,11 +140,14 @@ impl Tensor for Candle {
         ))
     }
 
-    fn from_vec(data: Vec<f32>, dims: &[usize], dtype: DType, on: &On) -> Result<Self> {
-        check_count("from_vec", data.len(), dims)?;
-        Ok(Self(
-            cc::Tensor::from_vec(data, dims, &on.0)?.to_dtype(to_candle(dtype))?,
-        ))
+    fn from_values(data: Values, dims: &[usize], on: &On) -> Result<Self> {
+        check_count("from_values", data.len(), dims)?;
+        Ok(Self(match data {
+            Values::F32(data) => cc::Tensor::from_vec(data, dims, &on.0)?,
+            Values::F16(data) => cc::Tensor::from_vec(data, dims, &on.0)?,
+            Values::BF16(data) => cc::Tensor::from_vec(data, dims, &on.0)?,
+            Values::U32(data) => cc::Tensor::from_vec(data, dims, &on.0)?,
+        }))
     }
 
     fn from_u32(data: &[u32], dims: &[usize], on: &On) -> Result<Self> {
@@ -231,8 +258,15 @@ impl Tensor for Candle {
         Ok(Self(self.0.index_select(&ids.0, 0)?))
     }
 
-    fn linear_new(weight: Weight<Self>, bias: Option<Self>) -> Result<Linear> {
-        let Weight::Dense(weight) = weight;
+    fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Linear> {
+        let weight = match weight {
+            Weight::Dense(weight) => weight.cast(dtype)?,
+            Weight::Affine(matrix) => {
+                let (n, k) = matrix.sizes()?;
+                let on = On(matrix.words.0.device().clone());
+                Self::from_f32(&matrix.dequantised()?, &[n, k], dtype, &on)?
+            }
+        };
         if let Some(bias) = &bias {
             weight.same_dtype("linear_new", bias)?;
             if bias.0.dims() != [weight.0.dim(0)?] {
@@ -288,8 +322,8 @@ impl Tensor for Candle {
             (0..spec.max_len).flat_map(at).collect()
         };
         let dims = [spec.max_len, spec.dims / 2];
-        let cos = Self::from_vec(angles(f64::cos), &dims, dtype, on)?.0;
-        let sin = Self::from_vec(angles(f64::sin), &dims, dtype, on)?.0;
+        let cos = Self::from_f32(&angles(f64::cos), &dims, dtype, on)?.0;
+        let sin = Self::from_f32(&angles(f64::sin), &dims, dtype, on)?.0;
         Ok(Rope {
             cos,
             sin,

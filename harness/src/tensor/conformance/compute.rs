@@ -156,8 +156,8 @@ pub(super) fn matmuls<T: Tensor>(dtype: DType, on: &T::Device) {
 pub(super) fn linears<T: Tensor>(dtype: DType, on: &T::Device) {
     let (w, weight) = tensor::<T>(&[6, 16], 8, dtype, on);
     let (b, bias) = tensor::<T>(&[6], 9, dtype, on);
-    let plain = T::linear_new(Weight::Dense(w.clone()), None).unwrap();
-    let biased = T::linear_new(Weight::Dense(w), Some(b)).unwrap();
+    let plain = T::linear_new(Weight::Dense(w.clone()), None, dtype).unwrap();
+    let biased = T::linear_new(Weight::Dense(w), Some(b), dtype).unwrap();
     for rows in [1, 3, 70] {
         let (x, data) = tensor::<T>(&[1, rows, 16], 10, dtype, on);
         let product = |n: usize, row: &[f64]| {
@@ -213,7 +213,7 @@ pub(super) fn refusals<T: Tensor>(dtype: DType, on: &T::Device) {
         x.add(&y).is_err() && x.mul(&y).is_err() && x.matmul(&y.permute(&[1, 0]).unwrap()).is_err()
     );
     assert!(x.add(&short).is_err() && x.matmul(&x).is_err());
-    let layer = T::linear_new(Weight::Dense(y.clone()), None).unwrap();
+    let layer = T::linear_new(Weight::Dense(y.clone()), None, other).unwrap();
     assert!(x.linear(&layer).is_err());
-    assert!(T::linear_new(Weight::Dense(y), Some(x)).is_err());
+    assert!(T::linear_new(Weight::Dense(y), Some(x), other).is_err());
 }

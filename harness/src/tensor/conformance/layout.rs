@@ -1,6 +1,7 @@
 //! Making, reading and re-laying tensors: exact in every dtype.
 
 use super::{DType, Tensor, check, tensor};
+use crate::tensor::Values;
 
 pub(super) fn conversions<T: Tensor>(dtype: DType, on: &T::Device) {
     let (x, data) = tensor::<T>(&[3, 4], 1, dtype, on);
@@ -16,14 +17,11 @@ pub(super) fn conversions<T: Tensor>(dtype: DType, on: &T::Device) {
         );
     }
     let narrow: Vec<f32> = data.iter().map(|&x| x as f32).collect();
-    check(
-        "from_vec",
-        &T::from_vec(narrow.clone(), &[4, 3], dtype, on).unwrap(),
-        &[4, 3],
-        &data,
-        0.0,
-        dtype,
-    );
+    for (stored, values) in stored(&narrow) {
+        let x = T::from_values(values, &[4, 3], on).unwrap();
+        check("from_values", &x, &[4, 3], &data, 1.0, stored);
+        assert_eq!(x.dtype(), stored);
+    }
     check(
         "zeros",
         &T::zeros(&[2, 2], dtype, on).unwrap(),
@@ -38,6 +36,17 @@ pub(super) fn conversions<T: Tensor>(dtype: DType, on: &T::Device) {
         (ids.to_u32().unwrap(), ids.dtype()),
         (vec![7, 0, u32::MAX], DType::U32)
     );
+}
+
+/// The same values in each type a checkpoint may store.
+fn stored(values: &[f32]) -> [(DType, Values); 3] {
+    let f16 = values.iter().map(|&x| half::f16::from_f32(x)).collect();
+    let bf16 = values.iter().map(|&x| half::bf16::from_f32(x)).collect();
+    [
+        (DType::F32, Values::F32(values.to_vec())),
+        (DType::F16, Values::F16(f16)),
+        (DType::BF16, Values::BF16(bf16)),
+    ]
 }
 
 pub(super) fn reshapes<T: Tensor>(dtype: DType, on: &T::Device) {
