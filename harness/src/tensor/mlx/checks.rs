@@ -16,25 +16,40 @@ pub(super) fn sizes(op: &'static str, dims: &[usize]) -> Result<Vec<i32>> {
     });
     match count {
         Some(_) => Ok(dims.iter().map(|&size| size as i32).collect()),
-        None => Err(shape_error(op, format!("{dims:?} is more than MLX can count"))),
+        None => Err(shape_error(
+            op,
+            format!("{dims:?} is more than MLX can count"),
+        )),
     }
 }
 
 /// As many values as the sizes hold.
 pub(super) fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
-    let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+    let count = dims
+        .iter()
+        .try_fold(1usize, |count, &size| count.checked_mul(size));
     if count == Some(len) {
         return Ok(());
     }
-    Err(shape_error(op, format!("{len} values do not fill {dims:?}")))
+    Err(shape_error(
+        op,
+        format!("{len} values do not fill {dims:?}"),
+    ))
 }
 
 /// Ids below the number of a table's rows: MLX reads whatever lies behind its end. Ids come from
 /// the host, so that looking at them waits for nothing.
 pub(super) fn check_ids(op: &'static str, ids: &Mlx, rows: Option<i32>) -> Result<()> {
     let rows = rows.unwrap_or(0);
-    match ids.to_u32()?.iter().find(|&&id| i64::from(id) >= i64::from(rows)) {
+    match ids
+        .to_u32()?
+        .iter()
+        .find(|&&id| i64::from(id) >= i64::from(rows))
+    {
         None => Ok(()),
-        Some(id) => Err(shape_error(op, format!("id {id} is outside a table of {rows} rows"))),
+        Some(id) => Err(shape_error(
+            op,
+            format!("id {id} is outside a table of {rows} rows"),
+        )),
     }
 }

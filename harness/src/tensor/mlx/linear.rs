@@ -123,7 +123,13 @@ impl Linear {
                 group,
             } => {
                 let (scales, biases) = (rows(scales)?, rows(biases)?);
-                Mlx::of(ops::dequantize(rows(words)?, scales, &biases, *group, *bits))
+                Mlx::of(ops::dequantize(
+                    rows(words)?,
+                    scales,
+                    &biases,
+                    *group,
+                    *bits,
+                ))
             }
         }
     }

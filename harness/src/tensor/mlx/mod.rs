@@ -89,7 +89,9 @@ impl super::Device for On {
 
     fn peak_bytes(&self) -> Option<u64> {
         // After a reset the peak starts at zero, whatever is held.
-        let peak = memory::peak_memory().ok()?.max(memory::active_memory().ok()?);
+        let peak = memory::peak_memory()
+            .ok()?
+            .max(memory::active_memory().ok()?);
         u64::try_from(peak).ok()
     }
 
@@ -185,7 +187,10 @@ impl Mlx {
             }
             _ => {
                 let dims = self.dims();
-                Err(shape_error(op, format!("{start}..{end} of axis {axis} of {dims:?}")))
+                Err(shape_error(
+                    op,
+                    format!("{start}..{end} of axis {axis} of {dims:?}"),
+                ))
             }
         }
     }
@@ -269,7 +274,8 @@ impl Tensor for Mlx {
 
     fn concat(parts: &[&Self], axis: usize) -> Result<Self> {
         if let [first, rest @ ..] = parts {
-            rest.iter().try_for_each(|part| first.same_dtype("concat", part))?;
+            rest.iter()
+                .try_for_each(|part| first.same_dtype("concat", part))?;
         }
         let parts: Vec<_> = parts.iter().map(|part| &part.0).collect();
         Self::of(ops::concatenate(&parts, axis as i32))
@@ -284,7 +290,10 @@ impl Tensor for Mlx {
         let window = self.window("write_at", axis, [start, start.saturating_add(len)])?;
         fitting[axis] = len;
         if fitting != given {
-            return Err(shape_error("write_at", format!("{given:?} into {:?}", self.dims())));
+            return Err(shape_error(
+                "write_at",
+                format!("{given:?} into {:?}", self.dims()),
+            ));
         }
         Ok(self.0.try_index_mut(&window[..], &src.0)?)
     }
@@ -358,7 +367,12 @@ impl Tensor for Mlx {
     fn layer_norm(&self, weight: &Self, bias: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("layer_norm", weight)?;
         self.same_dtype("layer_norm", bias)?;
-        Self::of(fast::layer_norm(&self.0, Some(&weight.0), Some(&bias.0), eps))
+        Self::of(fast::layer_norm(
+            &self.0,
+            Some(&weight.0),
+            Some(&bias.0),
+            eps,
+        ))
     }
 
     fn rope_new(spec: &RopeSpec, _dtype: DType, _on: &On) -> Result<Rope> {
@@ -379,7 +393,12 @@ impl Tensor for Mlx {
             (Mask::Causal, [_, _, queries, _], [_, _, keys, _]) if queries <= keys => {
                 Some(fast::ScaledDotProductAttentionMask::Causal)
             }
-            _ => return Err(shape_error("attention", format!("queries {queries:?}, keys {keys:?}"))),
+            _ => {
+                return Err(shape_error(
+                    "attention",
+                    format!("queries {queries:?}, keys {keys:?}"),
+                ));
+            }
         };
         Self::of(fast::scaled_dot_product_attention(
             &self.0, &k.0, &v.0, scale, causal, None,

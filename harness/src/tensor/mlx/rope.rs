@@ -91,7 +91,10 @@ mod tests {
     #[test]
     fn periods_give_back_the_angles() {
         let spec = RopeSpec::plain(128, 1e6, 1);
-        let exact = spec.inv_freq.iter().filter(|&&angle| period(angle).recip() == angle);
+        let exact = spec
+            .inv_freq
+            .iter()
+            .filter(|&&angle| period(angle).recip() == angle);
         assert!(exact.count() >= 40, "of 64");
         let near = |&angle: &f32| (period(angle).recip() / angle - 1.0).abs() <= f32::EPSILON;
         assert!(spec.inv_freq.iter().all(near));
