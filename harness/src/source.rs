@@ -156,18 +156,18 @@ fn cached_model(model: &Published) -> Result<Model> {
     };
     let home = set("HF_HOME").or_else(|| Some(set("HOME")?.join(".cache/huggingface")));
     let folder = format!("models--{}", model.repository.replace('/', "--"));
+    let revision = model.revision.unwrap_or("main");
     let snapshot = home.map(|home| {
         home.join("hub")
             .join(folder)
             .join("snapshots")
-            .join(model.revision)
+            .join(revision)
     });
     match snapshot.filter(|dir| dir.join("config.json").exists()) {
-        Some(dir) => Model::at(model.name, dir, "published", model.revision.to_owned()),
+        Some(dir) => Model::at(model.name, dir, "published", revision.to_owned()),
         None => bail!(
-            "{}: revision {} is not in the hub's local cache: name its folder with --model, or use --weights dummy",
+            "{}: revision {revision} is not in the hub's local cache: name its folder with --model, or use --weights dummy",
             model.name,
-            model.revision
         ),
     }
 }

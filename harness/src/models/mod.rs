@@ -1,5 +1,6 @@
 //! The architectures, and which one a checkpoint is.
 
+pub mod listing;
 pub mod published;
 pub mod smolvlm;
 pub mod stop_ids;
@@ -11,6 +12,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::models::listing::Stored;
+use crate::models::published::Form;
 use crate::picture::Frames;
 use crate::side_file::read_json;
 use crate::subject::{Request, Subject, Turns};
@@ -248,6 +251,28 @@ pub fn model_type(dir: &Path) -> Result<String> {
     Ok(read_json::<Config>(&dir.join("config.json"))?.model_type)
 }
 
+/// Every tensor of the model in `dir` as a publication of that form stores them, by its side files
+/// alone.
+///
+/// # Errors
+/// When `config.json` is missing or wrong, or of another architecture.
+pub fn tensors(dir: &Path, form: Form) -> Result<Vec<Stored>> {
+    match model_type(dir)?.as_str() {
+        "idefics3" | "smolvlm" => Ok(smolvlm::shapes::tensors(
+            &smolvlm::config::Config::load(dir)?,
+            form,
+        )),
+        other => Err(unknown_architecture(other, dir)),
+    }
+}
+
+fn unknown_architecture(model_type: &str, dir: &Path) -> Error {
+    Error::Unsupported(format!(
+        "model_type {model_type:?} in {}: known: idefics3, smolvlm",
+        dir.display()
+    ))
+}
+
 /// Loads the model in `dir`, whatever its architecture, ready for its first request.
 ///
 /// # Errors
@@ -287,10 +312,7 @@ pub fn load_on<T: Tensor + 'static>(
     let architecture = model_type(dir)?;
     match architecture.as_str() {
         "idefics3" | "smolvlm" => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
-        other => Err(Error::Unsupported(format!(
-            "model_type {other:?} in {}: known: idefics3, smolvlm",
-            dir.display()
-        ))),
+        other => Err(unknown_architecture(other, dir)),
     }
 }
 

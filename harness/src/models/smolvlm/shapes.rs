@@ -1,90 +1,63 @@
-//! Names and shapes of every tensor of a SmolVLM checkpoint, for making one of random weights.
+//! Names, shapes and types of every tensor of a SmolVLM checkpoint, for making one of random weights.
 
 use super::config::Config;
-use crate::models::published::Layout;
+use crate::models::listing::{Listing, Place, Stored};
+use crate::models::published::Form;
+use crate::weights::Bias;
 
-/// Every tensor: name and sizes, as a publication of that layout stores them, by name.
+/// Every tensor, as a publication of that form stores them.
 #[must_use]
-pub fn tensors(config: &Config, layout: Layout) -> Vec<(String, Vec<usize>)> {
-    let names = super::names(layout);
-    let mut all = Vec::new();
-    vision(config, layout, names.vision, &mut all);
+pub fn tensors(config: &Config, form: Form) -> Vec<Stored> {
+    let names = super::names(form.layout);
+    let mut all = Listing::new(form);
+    vision(config, &mut all.at(names.vision));
     let wide = config.vision.dim * config.shuffle * config.shuffle;
-    all.push((
-        format!("{}.modality_projection.proj.weight", names.connector),
-        vec![config.text.dim, wide],
-    ));
-    text(config, names.text, &mut all);
+    let mut connector = all.at(names.connector);
+    connector.linear("modality_projection.proj", config.text.dim, wide);
+    text(config, &mut all.at(names.text));
     if !config.text.tied {
-        let dot = if names.head.is_empty() { "" } else { "." };
-        all.push((
-            format!("{}{dot}lm_head.weight", names.head),
-            vec![config.text.vocab, config.text.dim],
-        ));
+        let mut head = all.at(names.head);
+        head.linear("lm_head", config.text.vocab, config.text.dim);
     }
-    all.sort();
-    all
+    all.finish()
 }
 
-fn vision(config: &Config, layout: Layout, at: &str, all: &mut Vec<(String, Vec<usize>)>) {
+fn vision(config: &Config, at: &mut Place<'_>) {
     let c = &config.vision;
-    let (dim, inner, patch) = (c.dim, c.inner, c.patch);
-    let mut add = |name: String, dims: &[usize]| all.push((format!("{at}.{name}"), dims.to_vec()));
-    let kernel = match layout {
-        Layout::HuggingFace => [dim, 3, patch, patch],
-        Layout::Mlx => [dim, patch, patch, 3],
-    };
-    add("embeddings.patch_embedding.weight".to_owned(), &kernel);
-    add("embeddings.patch_embedding.bias".to_owned(), &[dim]);
-    add(
-        "embeddings.position_embedding.weight".to_owned(),
-        &[c.side() * c.side(), dim],
-    );
+    let (dim, inner) = (c.dim, c.inner);
+    let mut embeddings = at.at("embeddings");
+    embeddings.patch_embedding("patch_embedding", dim, c.patch, Bias::Stored);
+    embeddings.embedding("position_embedding", c.side() * c.side(), dim);
     for i in 0..c.layers {
-        for norm in ["layer_norm1", "layer_norm2"] {
-            add(format!("encoder.layers.{i}.{norm}.weight"), &[dim]);
-            add(format!("encoder.layers.{i}.{norm}.bias"), &[dim]);
+        let mut layer = at.at(format!("encoder.layers.{i}"));
+        layer.norm_biased("layer_norm1", dim);
+        layer.norm_biased("layer_norm2", dim);
+        for name in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+            layer.at("self_attn").biased(name, dim, dim);
         }
-        for layer in ["q_proj", "k_proj", "v_proj", "out_proj"] {
-            add(
-                format!("encoder.layers.{i}.self_attn.{layer}.weight"),
-                &[dim, dim],
-            );
-            add(format!("encoder.layers.{i}.self_attn.{layer}.bias"), &[dim]);
-        }
-        for (layer, n, k) in [("fc1", inner, dim), ("fc2", dim, inner)] {
-            add(format!("encoder.layers.{i}.mlp.{layer}.weight"), &[n, k]);
-            add(format!("encoder.layers.{i}.mlp.{layer}.bias"), &[n]);
-        }
+        layer.at("mlp").biased("fc1", inner, dim);
+        layer.at("mlp").biased("fc2", dim, inner);
     }
-    add("post_layernorm.weight".to_owned(), &[dim]);
-    add("post_layernorm.bias".to_owned(), &[dim]);
+    at.norm_biased("post_layernorm", dim);
 }
 
-fn text(config: &Config, at: &str, all: &mut Vec<(String, Vec<usize>)>) {
+fn text(config: &Config, at: &mut Place<'_>) {
     let c = &config.text;
     let (dim, wide, narrow) = (c.dim, c.heads * c.head_dim, c.kv_heads * c.head_dim);
-    let mut add =
-        |name: String, dims: &[usize]| all.push((format!("{at}.{name}.weight"), dims.to_vec()));
-    add("embed_tokens".to_owned(), &[c.vocab, dim]);
+    at.embedding("embed_tokens", c.vocab, dim);
     for i in 0..c.layers {
-        for (layer, n, k) in [
-            ("q_proj", wide, dim),
-            ("k_proj", narrow, dim),
-            ("v_proj", narrow, dim),
-        ] {
-            add(format!("layers.{i}.self_attn.{layer}"), &[n, k]);
-        }
-        add(format!("layers.{i}.self_attn.o_proj"), &[dim, wide]);
-        for (layer, n, k) in [
-            ("gate_proj", c.inner, dim),
-            ("up_proj", c.inner, dim),
-            ("down_proj", dim, c.inner),
-        ] {
-            add(format!("layers.{i}.mlp.{layer}"), &[n, k]);
-        }
-        add(format!("layers.{i}.input_layernorm"), &[dim]);
-        add(format!("layers.{i}.post_attention_layernorm"), &[dim]);
+        let mut layer = at.at(format!("layers.{i}"));
+        let mut attention = layer.at("self_attn");
+        attention.linear("q_proj", wide, dim);
+        attention.linear("k_proj", narrow, dim);
+        attention.linear("v_proj", narrow, dim);
+        attention.linear("o_proj", dim, wide);
+        let mut mlp = layer.at("mlp");
+        mlp.linear("gate_proj", c.inner, dim);
+        mlp.linear("up_proj", c.inner, dim);
+        mlp.linear("down_proj", dim, c.inner);
+        layer.norm("input_layernorm", dim);
+        layer.norm("post_attention_layernorm", dim);
     }
-    add("norm".to_owned(), &[dim]);
+    at.norm("norm", dim);
 }

@@ -1,6 +1,8 @@
 //! Checkpoints of random weights at published shapes: the speed and memory of a full-size model
 //! without a download.
 
+mod random;
+
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -8,8 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
+use crate::models::listing::Stored;
 use crate::models::published::{Layout, Published};
-use crate::models::smolvlm;
+use crate::models::{self, smolvlm};
 
 /// Changes whenever the numbers or files would come out otherwise.
 pub const SEED: u64 = 1;
@@ -36,14 +39,14 @@ pub fn ensure(model: &Published, shapes: &Path) -> Result<PathBuf> {
     let config = smolvlm::config::Config::load(&dir)?;
     write_tokenizer(&dir, &config)?;
     let weights = dir.join("model.safetensors");
-    let tensors = smolvlm::shapes::tensors(&config, model.layout);
-    let (header, data_bytes) = header(&tensors, model.layout);
+    let tensors = models::tensors(&dir, model.form)?;
+    let (header, data_bytes) = header(&tensors, model.form.layout);
     let whole = (8 + header.len()) as u64 + data_bytes;
     if weights.metadata().is_ok_and(|file| file.len() == whole) {
         return Ok(dir);
     }
     eprintln!(
-        "making {} ({} MB of random bf16 weights, once)",
+        "making {} ({} MB of random weights, once)",
         weights.display(),
         whole / 1_000_000
     );
@@ -52,7 +55,7 @@ pub fn ensure(model: &Published, shapes: &Path) -> Result<PathBuf> {
         out.write_all(header.as_bytes())?;
         tensors
             .iter()
-            .try_for_each(|(name, dims)| write_tensor(out, name, dims))
+            .try_for_each(|tensor| random::write(out, tensor))
     })?;
     Ok(dir)
 }
@@ -87,7 +90,7 @@ fn write_whole(
 }
 
 /// The safetensors header, and how many bytes of data follow it.
-fn header(tensors: &[(String, Vec<usize>)], layout: Layout) -> (String, u64) {
+fn header(tensors: &[Stored], layout: Layout) -> (String, u64) {
     let format = match layout {
         Layout::HuggingFace => "pt",
         Layout::Mlx => "mlx",
@@ -95,11 +98,12 @@ fn header(tensors: &[(String, Vec<usize>)], layout: Layout) -> (String, u64) {
     let mut map = Map::new();
     map.insert("__metadata__".to_owned(), json!({ "format": format }));
     let mut at = 0u64;
-    for (name, dims) in tensors {
-        let end = at + 2 * dims.iter().product::<usize>() as u64;
+    for tensor in tensors {
+        let end = at + (tensor.dtype.size() * tensor.dims.iter().product::<usize>()) as u64;
+        let dtype = tensor.dtype.name().to_uppercase();
         map.insert(
-            name.clone(),
-            json!({ "dtype": "BF16", "shape": dims, "data_offsets": [at, end] }),
+            tensor.name.clone(),
+            json!({ "dtype": dtype, "shape": tensor.dims, "data_offsets": [at, end] }),
         );
         at = end;
     }
@@ -108,58 +112,6 @@ fn header(tensors: &[(String, Vec<usize>)], layout: Layout) -> (String, u64) {
         text.push_str(&" ".repeat(text.len().next_multiple_of(8) - text.len()));
     }
     (text, at)
-}
-
-/// Bell-shaped values, seeded by the tensor's name: norms around 1, matrices 0.04 wide, the rest 0.02.
-fn write_tensor(out: &mut impl Write, name: &str, dims: &[usize]) -> io::Result<()> {
-    const BLOCK: usize = 1 << 20;
-    let is_norm = name.contains("norm") && name.ends_with("weight");
-    let (mean, deviation) = match dims.len() {
-        1 if is_norm => (1.0, 0.02),
-        1 => (0.0, 0.02),
-        _ => (0.0, 0.04),
-    };
-    let seed = name
-        .bytes()
-        .fold(SEED ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-        });
-    let count: usize = dims.iter().product();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut bytes = vec![0u8; 2 * count.min(BLOCK)];
-    let mut done = 0;
-    while done < count {
-        let block = &mut bytes[..2 * (count - done).min(BLOCK)];
-        let share = (block.len() / 2).div_ceil(threads).max(1);
-        std::thread::scope(|scope| {
-            for (i, part) in block.chunks_mut(2 * share).enumerate() {
-                let first = (done + i * share) as u64;
-                scope.spawn(move || fill(part, seed.wrapping_add(first), mean, deviation));
-            }
-        });
-        out.write_all(block)?;
-        done += block.len() / 2;
-    }
-    Ok(())
-}
-
-fn fill(part: &mut [u8], first: u64, mean: f32, deviation: f32) {
-    for (i, slot) in part.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-        let value = mean + deviation * bell(first.wrapping_add(i as u64));
-        *slot = half::bf16::from_f32(value).to_le_bytes();
-    }
-}
-
-/// The `i`-th of a sequence of mean 0 and deviation 1: the sum of four uniform 16-bit numbers, mixed
-/// by the finaliser of splitmix64 (Steele, Lea, Flood 2014).
-fn bell(i: u64) -> f32 {
-    let z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    let z = z ^ (z >> 31);
-    let sum = (z & 0xffff) + ((z >> 16) & 0xffff) + ((z >> 32) & 0xffff) + (z >> 48);
-    const DEVIATION: f32 = 37_837.2; // sqrt(4 (2^32 - 1) / 12)
-    (sum as f32 - 131_070.0) / DEVIATION
 }
 
 /// The true tokenizer from the folder `$VLM_BENCH_TOKENIZERS` names, else a stand-in.
@@ -258,16 +210,15 @@ mod tests {
     #[test]
     fn files_have_the_published_sizes() {
         for model in PUBLISHED {
-            let config = smolvlm::config::Config::load(&shapes(model)).unwrap();
-            let tensors = smolvlm::shapes::tensors(&config, model.layout);
-            let (header, data) = header(&tensors, model.layout);
+            let tensors = models::tensors(&shapes(model), model.form).unwrap();
+            let (header, data) = header(&tensors, model.form.layout);
             assert_eq!(
                 (tensors.len(), data),
                 (489, 2 * 507_482_304),
                 "{}",
                 model.name
             );
-            if model.layout == Layout::HuggingFace {
+            if model.form.layout == Layout::HuggingFace {
                 assert_eq!(8 + header.len() as u64 + data, 1_015_025_832);
             } // MLX writes tensors in the order of a hash table, which moves digits in the header
         }
@@ -294,26 +245,5 @@ mod tests {
             (1, 1 + text.len() - "<|im_start|>".len())
         );
         assert_eq!(tokenizer.decode(&ids).unwrap(), "User: née 犬\n");
-    }
-
-    #[test]
-    fn values_are_bell_shaped_and_repeat() {
-        let mut bytes = vec![0u8; 200_000];
-        fill(&mut bytes, 7, 0.0, 1.0);
-        let values: Vec<f64> = bytes
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|b| half::bf16::from_le_bytes(*b).to_f64())
-            .collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / values.len() as f64;
-        assert!(
-            mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02,
-            "{mean} {variance}"
-        );
-        let mut again = vec![0u8; 200_000];
-        fill(&mut again, 7, 0.0, 1.0);
-        assert_eq!(bytes, again);
     }
 }
