@@ -14,6 +14,7 @@ fn main() {
     emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
     emit("VLM_BENCH_COMPILER", compiler());
     emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
+    find_mlx_at_run_time();
     if let Some(commit) = git::commit(&tree) {
         watch_git(&tree);
         emit("VLM_BENCH_COMMIT", Some(commit));
@@ -80,6 +81,16 @@ fn backends(tree: &Path) -> String {
         .filter_map(version)
         .collect::<Vec<_>>()
         .join(",")
+}
+
+/// On Linux MLX is a shared library in a folder of its own, see `tools/mlx-linux.sh`: every program
+/// of this package remembers where.
+fn find_mlx_at_run_time() {
+    println!("cargo::rerun-if-env-changed=MLX_LINUX_LIB");
+    let folder = std::env::var("MLX_LINUX_LIB");
+    if let (Ok(folder), Some(_)) = (folder, std::env::var_os("CARGO_FEATURE_MLX")) {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    }
 }
 
 fn locked_version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {

@@ -11,6 +11,8 @@ pub enum Activation {
     GeluTanh,
     /// GELU by the error function.
     GeluErf,
+    /// GELU as `x sigmoid(1.702 x)`.
+    QuickGelu,
 }
 
 /// `fc2(activation(fc1(x)))`, both with bias.
@@ -48,6 +50,7 @@ impl<T: Tensor> Mlp<T> {
         let inner = match self.activation {
             Activation::GeluTanh => inner.gelu_tanh()?,
             Activation::GeluErf => inner.gelu_erf()?,
+            Activation::QuickGelu => inner.quick_gelu()?,
         };
         inner.linear(&self.fc2)
     }

@@ -4,6 +4,7 @@ pub mod attention;
 pub mod kv_cache;
 pub mod llama;
 pub mod mlp;
+pub mod norm;
 pub mod vit;
 
 pub use kv_cache::KvCache;

@@ -1,17 +1,41 @@
-//! The vision transformer of SigLIP: patches in, one feature a patch out.
+//! The vision transformers of SigLIP and CLIP: patches in, one feature a patch out.
+//!
+//! CLIP puts a class token before the patches and norms what enters the blocks; features are taken
+//! before its last blocks, so neither those nor the closing norm are read or run.
+//!
+//! Source: `modeling_siglip.py`, `modeling_clip.py` in transformers.
 
 use super::attention::{join_heads, split_heads};
 use super::mlp::{Activation, Mlp};
+use super::norm::LayerNorm;
 use crate::error::Result;
 use crate::tensor::{Device, Mask, Tensor};
 use crate::weights::{Bias, Weights};
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Patch kernel with bias, closing norm.
+    Siglip,
+    /// Class token, norm before the blocks, none after them.
+    Clip(Select),
+}
+
+/// Which features of CLIP are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// Those of the patches: transformers' `default`.
+    Patches,
+    /// The class token's first: transformers' `full`.
+    All,
+}
 
 /// Sizes of a vision transformer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VitConfig {
     /// Width.
     pub dim: usize,
-    /// Blocks.
+    /// Blocks that are run.
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,
@@ -25,6 +49,8 @@ pub struct VitConfig {
     pub eps: f32,
     /// Activation of the feed-forward block.
     pub activation: Activation,
+    /// What stands before and after the blocks.
+    pub family: Family,
 }
 
 impl VitConfig {
@@ -35,101 +61,120 @@ impl VitConfig {
     }
 }
 
-struct Norm<T> {
-    weight: T,
-    bias: T,
-    eps: f32,
+/// Keys, queries and values: three layers, or one that gives them one after the other.
+pub enum Qkv<T: Tensor> {
+    /// `q`, `k`, `v`, each `[dim, dim]`.
+    Apart([T::Linear; 3]),
+    /// `[3 dim, dim]`.
+    Packed(T::Linear),
 }
 
-impl<T: Tensor> Norm<T> {
-    fn load(weights: &Weights<'_, T>, dim: usize, eps: f32) -> Result<Self> {
-        Ok(Self {
-            weight: weights.tensor("weight", &[dim])?,
-            bias: weights.tensor("bias", &[dim])?,
-            eps,
-        })
-    }
-
-    fn forward(&self, x: &T) -> Result<T> {
-        x.layer_norm(&self.weight, &self.bias, self.eps)
+impl<T: Tensor> Qkv<T> {
+    /// `[b, t, dim]` -> queries, keys and values, each `[b, heads, t, dim / heads]`.
+    fn forward(&self, x: &T, heads: usize) -> Result<[T; 3]> {
+        let [q, k, v] = match self {
+            Self::Apart([q, k, v]) => [x.linear(q)?, x.linear(k)?, x.linear(v)?],
+            Self::Packed(layer) => {
+                let dim = x.dims()[2];
+                let all = x.linear(layer)?;
+                let part = |i| all.narrow(2, i * dim, dim);
+                [part(0)?, part(1)?, part(2)?]
+            }
+        };
+        Ok([
+            split_heads(&q, heads)?,
+            split_heads(&k, heads)?,
+            split_heads(&v, heads)?,
+        ])
     }
 }
 
-struct Block<T: Tensor> {
-    norm1: Norm<T>,
-    q: T::Linear,
-    k: T::Linear,
-    v: T::Linear,
-    out: T::Linear,
-    norm2: Norm<T>,
-    mlp: Mlp<T>,
+/// A block: attention, then feed-forward, each after a norm and added to what came in.
+pub struct Block<T: Tensor> {
+    /// Before attention.
+    pub norm1: LayerNorm<T>,
+    /// Into attention.
+    pub qkv: Qkv<T>,
+    /// Out of attention, `[dim, dim]`.
+    pub out: T::Linear,
+    /// Before the feed-forward part.
+    pub norm2: LayerNorm<T>,
+    /// The feed-forward part.
+    pub mlp: Mlp<T>,
 }
 
 impl<T: Tensor> Block<T> {
     fn load(weights: &Weights<'_, T>, config: &VitConfig) -> Result<Self> {
         let dim = config.dim;
         let attention = weights.at("self_attn");
+        let square = |name| attention.linear_biased(name, dim, dim);
         Ok(Self {
-            norm1: Norm::load(&weights.at("layer_norm1"), dim, config.eps)?,
-            q: attention.linear_biased("q_proj", dim, dim)?,
-            k: attention.linear_biased("k_proj", dim, dim)?,
-            v: attention.linear_biased("v_proj", dim, dim)?,
-            out: attention.linear_biased("out_proj", dim, dim)?,
-            norm2: Norm::load(&weights.at("layer_norm2"), dim, config.eps)?,
+            norm1: LayerNorm::load(&weights.at("layer_norm1"), dim, config.eps)?,
+            qkv: Qkv::Apart([square("q_proj")?, square("k_proj")?, square("v_proj")?]),
+            out: square("out_proj")?,
+            norm2: LayerNorm::load(&weights.at("layer_norm2"), dim, config.eps)?,
             mlp: Mlp::load(&weights.at("mlp"), dim, config.inner, config.activation)?,
         })
     }
 
-    fn forward(&self, x: &T, heads: usize) -> Result<T> {
-        let normed = self.norm1.forward(x)?;
-        let [q, k, v] =
-            [&self.q, &self.k, &self.v].map(|layer| split_heads(&normed.linear(layer)?, heads));
-        let (q, k, v) = (q?, k?, v?);
+    /// `[b, t, dim] -> [b, t, dim]`; every position sees all of its frame.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn forward(&self, x: &T, heads: usize) -> Result<T> {
+        let [q, k, v] = self.qkv.forward(&self.norm1.forward(x)?, heads)?;
         let scale = (q.dims()[3] as f32).sqrt().recip();
         let x = x.add(&join_heads(&q.attention(&k, &v, scale, Mask::None)?)?.linear(&self.out)?)?;
         x.add(&self.mlp.forward(&self.norm2.forward(&x)?)?)
     }
 }
 
-/// Patch embedding, learned positions, blocks, closing norm.
+/// Patch embedding, learned positions, blocks.
 pub struct Vit<T: Tensor> {
     patches: T::Linear,
     positions: T,
+    /// CLIP's class token `[1, 1, dim]` and the norm before its blocks.
+    opening: Option<(T, LayerNorm<T>)>,
     blocks: Vec<Block<T>>,
-    post: Norm<T>,
+    closing: Option<LayerNorm<T>>,
     config: VitConfig,
     on: T::Device,
 }
 
 impl<T: Tensor> Vit<T> {
-    /// Reads `embeddings`, `encoder.layers.*` and `post_layernorm`.
+    /// Reads `embeddings`, `encoder.layers.*` and the norms of the family.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn load(weights: &Weights<'_, T>, config: VitConfig) -> Result<Self> {
         let embeddings = weights.at("embeddings");
         let (dim, tokens) = (config.dim, config.side() * config.side());
+        let norm = |name| LayerNorm::load(&weights.at(name), dim, config.eps);
+        let (bias, tokens, opening, closing) = match config.family {
+            Family::Siglip => (Bias::Stored, tokens, None, Some(norm("post_layernorm")?)),
+            Family::Clip(_) => {
+                let class = embeddings.tensor("class_embedding", &[dim])?;
+                // Sic: the published weights spell it so.
+                let opening = (class.reshape(&[1, 1, dim])?, norm("pre_layrnorm")?);
+                (Bias::None, tokens + 1, Some(opening), None)
+            }
+        };
         let layers = weights.at("encoder.layers");
         Ok(Self {
-            patches: embeddings.patch_embedding(
-                "patch_embedding",
-                dim,
-                config.patch,
-                Bias::Stored,
-            )?,
-            positions: embeddings
-                .at("position_embedding")
-                .tensor("weight", &[tokens, dim])?,
+            patches: embeddings.patch_embedding("patch_embedding", dim, config.patch, bias)?,
+            positions: embeddings.table("position_embedding", tokens, dim)?,
+            opening,
             blocks: (0..config.layers)
                 .map(|i| Block::load(&layers.at(i), &config))
                 .collect::<Result<_>>()?,
-            post: Norm::load(&weights.at("post_layernorm"), dim, config.eps)?,
+            closing,
             config,
             on: weights.on().clone(),
         })
     }
 
-    /// Pixels `[frames, image, image, 3]` -> `[frames, (image / patch)^2, dim]`, patches row by row.
+    /// Pixels `[frames, image, image, 3]` -> `[frames, (image / patch)^2, dim]`, patches row by row;
+    /// one more in front with [`Select::All`].
     ///
     /// # Errors
     /// When the pixels have other sizes, or the library fails.
@@ -146,15 +191,31 @@ impl<T: Tensor> Vit<T> {
     }
 
     fn part(&self, pixels: &T) -> Result<T> {
-        let frames = pixels.dims()[0];
-        let (side, patch) = (self.config.side(), self.config.patch);
-        let grid = pixels.reshape(&[frames, side, patch, side, patch, 3])?;
-        let rows = grid.permute(&[0, 1, 3, 2, 4, 5])?;
-        let rows = rows.reshape(&[frames, side * side, patch * patch * 3])?;
-        let mut x = rows.linear(&self.patches)?.add(&self.positions)?;
+        let mut x = self.embed(pixels)?;
         for block in &self.blocks {
             x = block.forward(&x, self.config.heads)?;
         }
-        self.post.forward(&x)
+        match (&self.closing, self.config.family) {
+            (Some(norm), _) => norm.forward(&x),
+            (None, Family::Clip(Select::Patches)) => x.narrow(1, 1, x.dims()[1] - 1),
+            (None, _) => Ok(x),
+        }
+    }
+
+    /// Pixels to what enters the first block.
+    fn embed(&self, pixels: &T) -> Result<T> {
+        let frames = pixels.dims()[0];
+        let (side, patch, dim) = (self.config.side(), self.config.patch, self.config.dim);
+        let grid = pixels.reshape(&[frames, side, patch, side, patch, 3])?;
+        let rows = grid.permute(&[0, 1, 3, 2, 4, 5])?;
+        let rows = rows.reshape(&[frames, side * side, patch * patch * 3])?;
+        let patches = rows.linear(&self.patches)?;
+        match &self.opening {
+            None => patches.add(&self.positions),
+            Some((class, norm)) => {
+                let classes = T::zeros(&[frames, 1, dim], patches.dtype(), &self.on)?.add(class)?;
+                norm.forward(&T::concat(&[&classes, &patches], 1)?.add(&self.positions)?)
+            }
+        }
     }
 }

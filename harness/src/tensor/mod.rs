@@ -7,9 +7,11 @@
 pub mod affine;
 #[cfg(feature = "candle")]
 pub mod candle;
-#[cfg(all(test, feature = "candle"))]
+#[cfg(all(test, any(feature = "candle", feature = "mlx")))]
 #[expect(clippy::unwrap_used, reason = "a case that fails fails its test")]
 mod conformance;
+#[cfg(feature = "mlx")]
+pub mod mlx;
 
 use std::fmt;
 

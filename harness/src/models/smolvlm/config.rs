@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::error::Result;
 use crate::nn::llama::LlamaConfig;
 use crate::nn::mlp::Activation;
-use crate::nn::vit::VitConfig;
+use crate::nn::vit::{Family, VitConfig};
 use crate::side_file::{format_error, read_json};
 
 /// Sizes of a SmolVLM.
@@ -249,6 +249,7 @@ impl Vision {
             patch: self.patch_size,
             eps: self.layer_norm_eps,
             activation: Activation::GeluTanh,
+            family: Family::Siglip,
         })
     }
 }

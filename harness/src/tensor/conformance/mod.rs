@@ -72,6 +72,10 @@ fn by_row(data: &[f64], width: usize, f: impl Fn(&[f64]) -> Vec<f64>) -> Vec<f64
     data.chunks_exact(width).flat_map(f).collect()
 }
 
+/// Held by each test of a library whose state is its process's own: MLX counts memory and keeps
+/// compiled kernels for all threads together.
+pub(super) static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 macro_rules! suite {
     ($library:ident, $tensor:ty, $on:expr) => {
         mod $library {
@@ -85,6 +89,7 @@ macro_rules! suite {
     (@case $tensor:ty, $on:expr, $file:ident: $($case:ident),*) => {
         $(#[test]
         fn $case() {
+            let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             for dtype in DTYPES {
                 super::$file::$case::<$tensor>(dtype, &$on);
             }
@@ -98,6 +103,9 @@ suite!(
     crate::tensor::candle::Candle,
     crate::tensor::candle::On::cpu()
 );
+
+#[cfg(feature = "mlx")]
+suite!(mlx, crate::tensor::mlx::Mlx, crate::tensor::mlx::On::cpu());
 
 /// The device says where it is.
 #[cfg(feature = "candle")]

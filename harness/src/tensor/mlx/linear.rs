@@ -1,0 +1,165 @@
+//! Matrices of linear layers and embedding tables.
+
+use mlx_rs::ops::indexing::take_axis;
+use mlx_rs::{Array, ops, transforms};
+
+use super::{Mlx, check_ids, shape_error, to_mlx};
+use crate::error::{Error, Result};
+use crate::tensor::{Affine, DType, Tensor, Weight};
+
+/// Neighbours that may share a scale: MLX has kernels for these.
+const GROUPS: [usize; 3] = [32, 64, 128];
+
+/// A matrix `[n, k]` with its bias `[n]`.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    matrix: Matrix,
+    bias: Option<Array>,
+    /// Columns.
+    k: usize,
+    dtype: DType,
+}
+
+#[derive(Clone, Debug)]
+enum Matrix {
+    /// `[n, k]`, and the same buffer seen as `[k, n]`.
+    Dense { weight: Array, turned: Array },
+    /// Packed as stored; scales and offsets in the activations' type, so that a product stays in it.
+    Affine {
+        words: Array,
+        scales: Array,
+        biases: Array,
+        bits: i32,
+        group: i32,
+    },
+}
+
+impl Linear {
+    /// See [`Tensor::linear_new`]. Waits for the device, so that the values as they were stored are
+    /// let go before the next layer is read.
+    pub(super) fn new(weight: Weight<Mlx>, bias: Option<Mlx>, dtype: DType) -> Result<Self> {
+        let (matrix, n, k) = match weight {
+            Weight::Dense(weight) => dense(&weight, dtype)?,
+            Weight::Affine(parts) => affine(&parts, dtype)?,
+        };
+        if let Some(bias) = &bias {
+            if bias.dtype() != dtype {
+                return Err(Error::DType {
+                    op: "linear_new",
+                    left: dtype.name(),
+                    right: bias.dtype().name(),
+                });
+            }
+            if bias.dims() != [n] {
+                let detail = format!("bias {:?} on weight {:?}", bias.dims(), [n, k]);
+                return Err(shape_error("linear_new", detail));
+            }
+        }
+        let bias = bias.map(|bias| bias.0);
+        match &matrix {
+            Matrix::Dense { weight, turned } => {
+                transforms::eval([weight, turned].into_iter().chain(&bias))?;
+            }
+            Matrix::Affine { scales, biases, .. } => {
+                transforms::eval([scales, biases].into_iter().chain(&bias))?;
+            }
+        }
+        Ok(Self {
+            matrix,
+            bias,
+            k,
+            dtype,
+        })
+    }
+
+    /// See [`Tensor::linear`].
+    pub(super) fn forward(&self, x: &Mlx) -> Result<Mlx> {
+        if x.dtype() != self.dtype {
+            return Err(Error::DType {
+                op: "linear",
+                left: x.dtype().name(),
+                right: self.dtype.name(),
+            });
+        }
+        if x.dims().last() != Some(&self.k) {
+            let detail = format!("{:?} on {} columns", x.dims(), self.k);
+            return Err(shape_error("linear", detail));
+        }
+        let product = match (&self.matrix, &self.bias) {
+            (Matrix::Dense { turned, .. }, Some(bias)) => {
+                return Mlx::of(ops::addmm(bias, &x.0, turned, None, None));
+            }
+            (Matrix::Dense { turned, .. }, None) => x.0.matmul(turned)?,
+            (
+                Matrix::Affine {
+                    words,
+                    scales,
+                    biases,
+                    bits,
+                    group,
+                },
+                _,
+            ) => ops::quantized_matmul(&x.0, words, scales, biases, true, *group, *bits)?,
+        };
+        match &self.bias {
+            None => Ok(Mlx(product)),
+            Some(bias) => Mlx::of(product.add(bias)),
+        }
+    }
+
+    /// See [`Tensor::embed`].
+    pub(super) fn rows(&self, ids: &Mlx) -> Result<Mlx> {
+        let rows = |table: &Array| {
+            check_ids("embed", ids, table.shape().first().copied())?;
+            Ok::<_, Error>(take_axis(table, &ids.0, 0)?)
+        };
+        match &self.matrix {
+            Matrix::Dense { weight, .. } => rows(weight).map(Mlx),
+            Matrix::Affine {
+                words,
+                scales,
+                biases,
+                bits,
+                group,
+            } => {
+                let (scales, biases) = (rows(scales)?, rows(biases)?);
+                Mlx::of(ops::dequantize(
+                    rows(words)?,
+                    scales,
+                    &biases,
+                    *group,
+                    *bits,
+                ))
+            }
+        }
+    }
+}
+
+fn dense(weight: &Mlx, dtype: DType) -> Result<(Matrix, usize, usize)> {
+    let [n, k] = weight.dims()[..] else {
+        let detail = format!("weight {:?} is no matrix", weight.dims());
+        return Err(shape_error("linear_new", detail));
+    };
+    let weight = weight.cast(dtype)?.0.contiguous()?;
+    let turned = weight.transpose()?;
+    Ok((Matrix::Dense { weight, turned }, n, k))
+}
+
+fn affine(parts: &Affine<Mlx>, dtype: DType) -> Result<(Matrix, usize, usize)> {
+    let (n, k) = parts.sizes()?;
+    if !GROUPS.contains(&parts.group) {
+        return Err(Error::Unsupported(format!(
+            "affine groups of {}: MLX computes with groups of 32, 64 or 128",
+            parts.group
+        )));
+    }
+    let cast = |part: &Mlx| part.cast_to(to_mlx(dtype)).map(|part| part.0);
+    let matrix = Matrix::Affine {
+        words: parts.words.0.clone(),
+        scales: cast(&parts.scales)?,
+        biases: cast(&parts.biases)?,
+        bits: parts.bits as i32,
+        group: parts.group as i32,
+    };
+    Ok((matrix, n, k))
+}
