@@ -13,9 +13,9 @@ use crate::generate_command::{self, Conversation, GenerateOptions};
 use crate::models::Backend;
 use crate::scenarios;
 use crate::session::{self, Format, RunOptions, Storage};
-use crate::source::WeightsChoice;
+use crate::source::{Network, WeightsChoice};
 use crate::subject::Stop;
-use crate::{list, worker};
+use crate::{fetch, list, worker};
 
 /// Exit code where a command could not do its work at all.
 const CANNOT: u8 = 2;
@@ -36,6 +36,9 @@ enum Command {
     /// Lists models, scenarios and backends: what is available here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
+    /// Fetches models from the hub into its local cache, checked and ready for --offline.
+    #[command(after_help = FETCH_EXAMPLES)]
+    Fetch(FetchArgs),
     /// Gives one greedy answer, for debugging and parity.
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(GenerateArgs),
@@ -53,11 +56,33 @@ Examples:
   harness run --model SmolVLM-500M-Instruct --weights dummy --scenario warm-inference
   harness run --resume                          goes on where the last run was cut off";
 
+const FETCH_EXAMPLES: &str = "\
+Models go to $HF_HUB_CACHE, else to hub in $HF_HOME, else to ~/.cache/huggingface/hub. HF_TOKEN is
+sent for private and gated repositories, HF_ENDPOINT names another hub. A download that was cut off
+goes on where it stopped.
+
+Exit code: 0 all are there; 1 some could not be fetched; 2 cannot run.
+
+Examples:
+  harness fetch SmolVLM-500M-Instruct                    a known model at its pinned revision
+  harness fetch OWNER/NAME@COMMIT                        any repository at a commit of 40 hex digits
+  harness fetch OWNER/NAME --json                        at its main branch; prints which commit that is";
+
 const GENERATE_EXAMPLES: &str = "\
 Examples:
   harness generate --model tiny-smolvlm-500m-instruct --prompt 'What is 2 plus 3?'
   harness generate --model DIR --image cat.png --prompt 'Describe the image.' --json
   harness generate --model DIR --image cat.png --messages turns.json --logits first.safetensors";
+
+/// Off where `--offline` or the hub's own variable says so.
+fn network(offline: bool) -> Network {
+    let set = std::env::var("HF_HUB_OFFLINE").unwrap_or_default();
+    let on = ["1", "on", "yes", "true"].contains(&set.to_lowercase().as_str());
+    match offline || on {
+        true => Network::Off,
+        false => Network::Allowed,
+    }
+}
 
 /// Names are read here and not by clap, whose errors take several lines.
 fn weights(name: &str) -> Result<WeightsChoice, String> {
@@ -73,8 +98,9 @@ struct RunArgs {
     /// File of a suite: models and probe set [default: the embedded one]
     #[arg(long, value_name = "FILE")]
     suite: Option<PathBuf>,
-    /// Model to measure instead of the suite's; repeatable
-    #[arg(long = "model", value_name = "NAME|DIR")]
+    /// Model to measure instead of the suite's: a name that list prints, a folder, or OWNER/NAME@REVISION
+    /// on the hub; repeatable
+    #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
     /// Tensor library; repeatable [default: the first one built in]
     #[arg(long = "backend", value_name = "NAME")]
@@ -97,7 +123,7 @@ struct RunArgs {
     /// Goes on with the newest unfinished session of the same plan, if there is one
     #[arg(long, conflicts_with = "no_store")]
     resume: bool,
-    /// Never touches the network (nothing does yet: models come from folders and the local cache)
+    /// Never touches the network: models come from folders and the hub's local cache
     #[arg(long)]
     offline: bool,
     /// Longest time for one cell
@@ -127,6 +153,7 @@ impl RunArgs {
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
             weights: weights(&self.weights)?,
+            network: network(self.offline),
             timeout: duration::parse(&self.timeout)
                 .map_err(|error| format!("--timeout: {error}"))?,
             storage: match (self.no_store, self.resume) {
@@ -147,9 +174,19 @@ struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+struct FetchArgs {
+    /// Models: names that list prints, or OWNER/NAME@REVISION on the hub
+    #[arg(value_name = "MODEL", required = true)]
+    models: Vec<String>,
+    /// Prints a JSON list
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct GenerateArgs {
-    /// Model
-    #[arg(long, value_name = "NAME|DIR")]
+    /// Model: a name that list prints, a folder, or OWNER/NAME@REVISION on the hub
+    #[arg(long, value_name = "MODEL")]
     model: String,
     /// Tensor library
     #[arg(long, value_name = "NAME", default_value = "candle")]
@@ -163,6 +200,9 @@ struct GenerateArgs {
     /// Weights of a published model: its own, or dummy (random ones of the same shapes)
     #[arg(long, value_name = "NAME", default_value = "published")]
     weights: String,
+    /// Never touches the network: the model comes from a folder or the hub's local cache
+    #[arg(long)]
+    offline: bool,
     /// Picture of the first user turn; repeatable
     #[arg(long = "image", value_name = "FILE")]
     images: Vec<PathBuf>,
@@ -195,6 +235,7 @@ impl GenerateArgs {
         Ok(GenerateOptions {
             model: self.model,
             weights: weights(&self.weights)?,
+            network: network(self.offline),
             backend: self.backend.parse()?,
             device: self.device.parse()?,
             precision: self.precision.parse()?,
@@ -237,6 +278,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
+        Command::Fetch(args) => {
+            fetch::run(&args.models, network(false), format(args.json), &mut out)
+        }
         Command::Generate(args) => {
             generate_command::run(&args.options().map_err(Error::msg)?, &mut out)
         }

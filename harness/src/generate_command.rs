@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 
 use crate::measure::PeakWatch;
 use crate::models::{Backend, Device, Precision, load};
-use crate::source::{WeightsChoice, resolve};
+use crate::source::{Network, WeightsChoice, resolve};
 use crate::subject::{Message, Pass, Reply, Request, Role, Stop};
 
 /// What `harness generate` was asked for.
 #[derive(Clone, Debug)]
 pub struct GenerateOptions {
-    /// Name or folder.
+    /// Name, folder or repository.
     pub model: String,
     /// Which weights a name gets.
     pub weights: WeightsChoice,
+    /// Whether it may be fetched.
+    pub network: Network,
     /// Tensor library.
     pub backend: Backend,
     /// Where it computes.
@@ -69,7 +71,7 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
         .iter()
         .map(|path| read(path))
         .collect::<Result<Vec<_>>>()?;
-    let model = resolve(&options.model, options.weights)?;
+    let model = resolve(&options.model, options.weights, options.network)?;
     let watch = PeakWatch::start(std::process::id(), Duration::from_millis(20));
     let start = Instant::now();
     let mut subject = load(

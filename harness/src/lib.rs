@@ -5,6 +5,7 @@ pub mod cli;
 pub mod dummy;
 pub mod environment;
 pub mod error;
+pub mod fetch;
 pub mod generate;
 pub mod generate_command;
 pub mod list;

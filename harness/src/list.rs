@@ -10,7 +10,7 @@ use crate::models::Backend;
 use crate::models::published::PUBLISHED;
 use crate::scenarios::{Needs, SCENARIOS};
 use crate::session::Format;
-use crate::source::{WeightsChoice, embedded_names, resolve};
+use crate::source::{Network, WeightsChoice, embedded_names, resolve};
 
 /// One thing that can be measured, or measured with.
 #[derive(Debug, Serialize)]
@@ -58,7 +58,7 @@ pub fn run(format: Format, out: &mut dyn Write) -> Result<()> {
 fn models() -> Result<Vec<Entry>> {
     let published = PUBLISHED.iter().map(|model| model.name.to_owned());
     let names = embedded_names()?.into_iter().chain(published);
-    let entry = |name: String| match resolve(&name, WeightsChoice::Published) {
+    let entry = |name: String| match resolve(&name, WeightsChoice::Published, Network::Off) {
         Ok(model) => {
             let mib = model.weight_bytes as f64 / 1_048_576.0;
             let detail = format!(

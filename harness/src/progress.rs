@@ -1,5 +1,7 @@
 //! What is shown while a session runs: a live line on a terminal, plain lines elsewhere.
 
+pub mod download;
+
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 

@@ -16,7 +16,7 @@ use crate::plan::{Plan, Wanted};
 use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
 use crate::scenarios::{Profile, SCENARIOS, Scenario};
-use crate::source::{WeightsChoice, resolve};
+use crate::source::{Network, WeightsChoice, resolve};
 use crate::suite::Suite;
 use crate::{environment, machine};
 
@@ -39,6 +39,8 @@ pub struct RunOptions {
     pub profile: Profile,
     /// Which weights a published model's name gets.
     pub weights: WeightsChoice,
+    /// Whether models may be fetched.
+    pub network: Network,
     /// Longest time for one cell.
     pub timeout: Duration,
     /// Where runs go.
@@ -133,7 +135,7 @@ fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Want
     };
     let mut models = Vec::new();
     for name in names {
-        let model = resolve(name, options.weights)?;
+        let model = resolve(name, options.weights, options.network)?;
         if !models.contains(&model) {
             models.push(model);
         }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::{Error, Result};
 
 /// More than any published configuration or tokenizer takes (the largest, a tokenizer, has 11 MB).
-const MAX_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
 /// The text of `path`.
 ///
