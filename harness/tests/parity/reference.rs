@@ -76,6 +76,26 @@ impl Reference {
         }
     }
 
+    /// Compares with a tensor of the reference, which may be stored in f16: then each value is off by
+    /// at most half a unit of its last place, 2^-11 of it, more.
+    pub(crate) fn check_tensor(&self, name: &str, ours: &[f32]) {
+        let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
+        let halved = match tensors.tensor(name).unwrap().dtype() {
+            safetensors::Dtype::F16 => 2f32.powi(-11),
+            _ => 0.0,
+        };
+        let theirs = self.values(name);
+        assert_eq!(ours.len(), theirs.len(), "{name}");
+        let top = theirs.iter().fold(0f32, |top, x| top.max(x.abs()));
+        for (at, (a, b)) in ours.iter().zip(&theirs).enumerate() {
+            let allowed = self.tolerance(top) + halved * b.abs();
+            assert!(
+                (a - b).abs() <= allowed,
+                "{name}, value {at}: {a} is not {b}"
+            );
+        }
+    }
+
     /// A tensor of the reference, f32 or f16, widened.
     pub(crate) fn values(&self, name: &str) -> Vec<f32> {
         let tensors = SafeTensors::deserialize(&self.tensors).unwrap();
