@@ -25,6 +25,8 @@ fn weights() -> Vec<u8> {
 /// What a small model's repository holds, and a few files that nobody should fetch.
 fn repository() -> Repository {
     Repository {
+        name: "org/tiny",
+        commit: COMMIT,
         files: vec![
             Stored::small(".gitattributes", b"x"),
             Stored::small("README.md", b"# Tiny"),
@@ -266,18 +268,10 @@ fn a_server_that_cannot_go_on_starts_anew() {
 
 #[test]
 fn a_body_that_always_ends_early_is_given_up_and_never_named() {
-    // Promises less than the listing, so that the connection itself looks complete.
-    let hub = weights_hub(|asked, _, right| {
-        let body = right.body[..right.body.len().min(1000)].to_vec();
-        let chunk = Answer {
-            body,
-            headers: right.headers,
-            ..Answer::status(right.status)
-        };
-        match asked.range {
-            None => chunk.with("Transfer-Encoding", "identity"),
-            Some(_) => chunk,
-        }
+    // Announces less than the listing, so that the connection itself looks complete.
+    let hub = weights_hub(|_, _, right| Answer {
+        body: right.body[..right.body.len().min(1000)].to_vec(),
+        ..right
     });
     let user = User::new();
     check_failed(
@@ -503,7 +497,10 @@ fn a_model_of_the_hub_answers_and_answers_again_offline() {
         }
     };
     let files = names(&tiny).into_iter().map(stored).collect();
-    let repository = Repository { files };
+    let repository = Repository {
+        files,
+        ..repository()
+    };
     let hub = Hub::new(move |asked, _| repository.answer(asked));
     let user = User::new();
     let generate = |model: &str, more: &[&str]| {
@@ -527,4 +524,49 @@ fn a_model_of_the_hub_answers_and_answers_again_offline() {
     assert_eq!(generate(&address, &["--offline"]), first);
     assert_eq!(generate(tiny.to_str().unwrap(), &[]), first);
     assert_eq!(hub.asked().len(), asked);
+}
+
+#[test]
+fn a_tokenizer_of_another_repository_joins_the_model() {
+    let mut model = Repository {
+        name: "vikhyatk/moondream2",
+        commit: "6b714b26eea5cbd9f31e4edb2541c170afa935ba",
+        ..repository()
+    };
+    model.files.push(Stored::small("tokenizer.json", b"stale"));
+    let tokenizer = Repository {
+        name: "moondream/starmie-v1",
+        commit: "35192e10a54e36eabe0a7cc57a2c1aab371cafc5",
+        files: vec![Stored::large("tokenizer.json", b"in force")],
+    };
+    let hub = Hub::new(move |asked, _| match asked.path.contains(model.name) {
+        true => model.answer(asked),
+        false => tokenizer.answer(asked),
+    });
+    let user = User::new();
+    let fetch = || {
+        let mut command = user.command(&hub.endpoint(), &["fetch", "Moondream2", "--json"]);
+        let cache = user.home.path().join("joined");
+        let output = command.env("VLM_BENCH_CACHE", cache).output().unwrap();
+        check_ok(&output);
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let found = fetch();
+    let dir = Path::new(found[0]["dir"].as_str().unwrap());
+    assert_eq!(fs::read(dir.join("tokenizer.json")).unwrap(), b"in force");
+    assert!(fs::read(dir.join("model.safetensors")).unwrap() == weights());
+    let before = hub.asked().len();
+    assert_eq!((fetch(), hub.asked().len()), (found.clone(), before));
+    let stale = user
+        .home
+        .path()
+        .join("hub/models--vikhyatk--moondream2/snapshots");
+    let stale = stale
+        .join(found[0]["revision"].as_str().unwrap())
+        .join("tokenizer.json");
+    assert_eq!(
+        fs::read(stale).unwrap(),
+        b"stale",
+        "the shared cache stays as it is"
+    );
 }
