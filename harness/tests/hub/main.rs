@@ -1,5 +1,5 @@
 //! Models from the hub as a user meets it: the real binary against a hub on loopback that serves,
-//! breaks off, stalls and lies.
+//! breaks off and lies.
 
 #![expect(
     clippy::unwrap_used,
