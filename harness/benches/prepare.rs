@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use harness::chat::ChatTemplate;
 use harness::models::smolvlm::image::{ImageConfig, prepare};
 use harness::models::smolvlm::prompt::{Grid, expand};
-use harness::picture::{Filter, Picture};
+use harness::picture::{Filter, Normaliser, Picture};
 use harness::subject::Message;
 use harness::tokenizer::Tokenizer;
 
@@ -16,9 +16,11 @@ const PUBLISHED: ImageConfig = ImageConfig {
     longest_edge: 2048,
     tile: 512,
     split: true,
-    mean: [0.5; 3],
-    std: [0.5; 3],
-    rescale: 1.0 / 255.0,
+    normaliser: Normaliser {
+        mean: [0.5; 3],
+        std: [0.5; 3],
+        rescale: 1.0 / 255.0,
+    },
     filter: Filter::Lanczos,
 };
 
@@ -52,7 +54,7 @@ fn prompts(criterion: &mut Criterion) {
         .expect("the folder has a tokenizer");
     let messages = [Message::user("Describe this image.")];
     let build = || {
-        let prompt = template.render(black_box(&messages), 1)?;
+        let prompt = template.render(black_box(&messages), 1, |_| String::new())?;
         tokenizer.encode(&expand(&prompt, &[Grid { rows: 3, cols: 4 }], 64)?)
     };
     let count = build().expect("the prompt can be built").len();

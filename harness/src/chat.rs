@@ -20,6 +20,16 @@ const NAME: &str = "chat_template";
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    content: Content,
+}
+
+/// What a template takes a message's content for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    /// A list of pictures and texts, each named as such.
+    Parts,
+    /// A text, in which pictures stand as the model's own marks.
+    Text,
 }
 
 impl ChatTemplate {
@@ -32,7 +42,7 @@ impl ChatTemplate {
     pub fn load(dir: &Path) -> Result<Self> {
         let path = dir.join("chat_template.jinja");
         if path.exists() {
-            return Self::compile(&path, read_text(&path)?);
+            return Self::compile(&path, read_text(&path)?, Tokens::load(dir)?);
         }
         let single = dir.join("chat_template.json");
         let path = if single.exists() {
@@ -45,10 +55,10 @@ impl ChatTemplate {
             .get("chat_template")
             .and_then(template_text)
             .ok_or_else(|| format_error(&path, "chat_template: missing, or no text"))?;
-        Self::compile(&path, source.to_owned())
+        Self::compile(&path, source.to_owned(), Tokens::load(dir)?)
     }
 
-    fn compile(path: &Path, source: String) -> Result<Self> {
+    fn compile(path: &Path, source: String, tokens: Tokens) -> Result<Self> {
         let mut environment = Environment::new();
         // transformers renders with these two on.
         let syntax = SyntaxConfig::builder()
@@ -68,21 +78,48 @@ impl ChatTemplate {
                 Err(minijinja::Error::new(ErrorKind::InvalidOperation, reason))
             },
         );
+        environment.add_global("bos_token", tokens.bos);
+        environment.add_global("eos_token", tokens.eos);
         environment
             .add_template_owned(NAME, source)
             .map_err(|error| {
                 format_error(path, format!("chat_template: {}", first_line(&error)))
             })?;
-        Ok(Self { environment })
+        let mut template = Self {
+            environment,
+            content: Content::Parts,
+        };
+        template.content = template.takes();
+        Ok(template)
+    }
+
+    /// Found out by a question: a template that takes texts prints a list as such, or fails on it.
+    fn takes(&self) -> Content {
+        const QUESTION: &str = "what is it";
+        let asked = [Message::user(QUESTION)];
+        let shown = |content| self.fill(asked.iter().map(|message| turn(message, &[], content)));
+        match (shown(Content::Parts), shown(Content::Text)) {
+            (Ok(parts), _) if parts.contains(QUESTION) && !parts.contains("\"type\"") => {
+                Content::Parts
+            }
+            (_, Ok(text)) if text.contains(QUESTION) => Content::Text,
+            _ => Content::Parts,
+        }
     }
 
     /// The prompt for `messages`, ready for the model's answer. The `images` pictures come first in the first turn
-    /// of the person, each as one placeholder of the template's choice.
+    /// of the person, each as one placeholder of the template's choice; where a template knows only texts, as
+    /// `mark` of its number, counted from 1.
     ///
     /// # Errors
     /// [`Error::Prompt`] when there is no message, the last is not the person's or is blank, or the template
     /// refuses the conversation.
-    pub fn render(&self, messages: &[Message], images: usize) -> Result<String> {
+    pub fn render(
+        &self,
+        messages: &[Message],
+        images: usize,
+        mark: impl Fn(usize) -> String,
+    ) -> Result<String> {
         let Some(last) = messages.last() else {
             return Err(Error::Prompt(
                 "it is empty: give at least one message".into(),
@@ -101,19 +138,48 @@ impl ChatTemplate {
         let first_user = messages
             .iter()
             .position(|message| message.role == Role::User);
+        let marks: Vec<_> = (1..=images).map(mark).collect();
         let turns = messages.iter().enumerate().map(|(index, message)| {
-            turn(message, if Some(index) == first_user { images } else { 0 })
+            let first = Some(index) == first_user;
+            turn(message, if first { &marks } else { &[] }, self.content)
         });
+        self.fill(turns).map_err(|error| {
+            Error::Prompt(format!("the chat template fails: {}", first_line(&error)))
+        })
+    }
+
+    fn fill(&self, turns: impl Iterator<Item = Value>) -> Result<String, minijinja::Error> {
         let context = context! {
             messages => turns.collect::<Value>(),
             add_generation_prompt => true,
         };
-        self.environment
-            .get_template(NAME)
-            .and_then(|template| template.render(context))
-            .map_err(|error| {
-                Error::Prompt(format!("the chat template fails: {}", first_line(&error)))
-            })
+        self.environment.get_template(NAME)?.render(context)
+    }
+}
+
+/// The special tokens that templates may ask for, empty where the checkpoint names none.
+#[derive(Default)]
+struct Tokens {
+    bos: String,
+    eos: String,
+}
+
+impl Tokens {
+    fn load(dir: &Path) -> Result<Self> {
+        let path = dir.join("tokenizer_config.json");
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let root: Json = read_json(&path)?;
+        let token = |key: &str| {
+            let value = root.get(key);
+            let text = value.and_then(|v| v.as_str().or_else(|| v.get("content")?.as_str()));
+            text.unwrap_or_default().to_owned()
+        };
+        Ok(Self {
+            bos: token("bos_token"),
+            eos: token("eos_token"),
+        })
     }
 }
 
@@ -129,15 +195,22 @@ fn template_text(value: &Json) -> Option<&str> {
     }
 }
 
-/// One message with its content as typed items, which is what the templates of vision models expect.
-fn turn(message: &Message, images: usize) -> Value {
+/// One message as templates expect it, pictures before its text.
+fn turn(message: &Message, marks: &[String], content: Content) -> Value {
     let role = match message.role {
         Role::User => "user",
         Role::Assistant => "assistant",
     };
-    let picture = context! { type => "image" };
-    let text = context! { type => "text", text => message.text.as_str() };
-    let content: Value = std::iter::repeat_n(picture, images).chain([text]).collect();
+    let content: Value = match content {
+        Content::Text => format!("{}{}", marks.concat(), message.text).into(),
+        Content::Parts => {
+            let picture = context! { type => "image" };
+            let text = context! { type => "text", text => message.text.as_str() };
+            std::iter::repeat_n(picture, marks.len())
+                .chain([text])
+                .collect()
+        }
+    };
     context! { role => role, content => content }
 }
 
@@ -155,6 +228,30 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    fn mark(number: usize) -> String {
+        format!("<{number}>")
+    }
+
+    #[test]
+    fn templates_of_texts_get_marks_and_start_tokens() {
+        let template = "{{ bos_token }}{% for m in messages %}[{{ m.role }}] {{ m['content'] + eos_token }}{% endfor %}";
+        let dir = tempfile::tempdir().unwrap();
+        let config = serde_json::json!({
+            "chat_template": template, "bos_token": "<s>", "eos_token": { "content": "</s>" },
+        });
+        fs::write(dir.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+        let messages = [
+            Message::user("a"),
+            Message::assistant("b"),
+            Message::user("c"),
+        ];
+        let prompt = ChatTemplate::load(dir.path())
+            .unwrap()
+            .render(&messages, 2, mark)
+            .unwrap();
+        assert_eq!(prompt, "<s>[user] <1><2>a</s>[assistant] b</s>[user] c</s>");
+    }
 
     fn load(file: &str, text: &str) -> Result<ChatTemplate> {
         let dir = tempfile::tempdir().unwrap();
@@ -179,7 +276,7 @@ mod tests {
         ] {
             let prompt = load(file, text)
                 .unwrap()
-                .render(&[Message::user("hi")], 0)
+                .render(&[Message::user("hi")], 0, mark)
                 .unwrap();
             assert_eq!(prompt, "User|HI", "{file}");
         }
@@ -195,7 +292,7 @@ mod tests {
         ];
         let prompt = load("chat_template.jinja", template)
             .unwrap()
-            .render(&messages, 2)
+            .render(&messages, 2, mark)
             .unwrap();
         assert_eq!(prompt, "assistant:text, user:image,image,text, user:text, ");
     }
@@ -238,7 +335,7 @@ mod tests {
         ] {
             let error = load("chat_template.jinja", template)
                 .unwrap()
-                .render(messages, 0)
+                .render(messages, 0, mark)
                 .unwrap_err();
             assert!(matches!(error, Error::Prompt(_)), "{error}");
             assert!(error.to_string().contains(reason), "{error}");

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::models::smolvlm::image::{ImageConfig, prepare};
-use harness::picture::{Filter, Picture};
+use harness::picture::{Filter, Normaliser, Picture};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -60,9 +60,11 @@ fn config(edge: usize, tile: usize) -> ImageConfig {
         longest_edge: edge,
         tile,
         split: true,
-        mean: [0.5; 3],
-        std: [0.5; 3],
-        rescale: 1.0 / 255.0,
+        normaliser: Normaliser {
+            mean: [0.5; 3],
+            std: [0.5; 3],
+            rescale: 1.0 / 255.0,
+        },
         filter: Filter::Lanczos,
     }
 }

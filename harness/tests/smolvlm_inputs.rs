@@ -49,6 +49,11 @@ fn grid(frames: &Frames) -> Grid {
     }
 }
 
+/// Templates of these checkpoints take pictures as such, so no mark is ever written.
+fn mark(_: usize) -> String {
+    String::new()
+}
+
 #[test]
 fn prompts_and_ids_equal_the_reference() {
     for name in CHECKPOINTS {
@@ -62,7 +67,7 @@ fn prompts_and_ids_equal_the_reference() {
             let messages: Vec<Message> = serde_json::from_value(item["messages"].clone()).unwrap();
             check_messages(&messages).unwrap();
             let grids: Vec<Grid> = frames(&item, &config).iter().map(grid).collect();
-            let prompt = template.render(&messages, grids.len()).unwrap();
+            let prompt = template.render(&messages, grids.len(), mark).unwrap();
             assert_eq!(prompt, item["prompt"], "{name} {}", item["id"]);
             let ids = tokenizer
                 .encode(&expand(&prompt, &grids, TOKENS_PER_FRAME).unwrap())
@@ -161,7 +166,7 @@ fn pixel_statistics_equal_the_reference() {
 fn the_published_renderings() {
     let template = ChatTemplate::load(&checkpoint(CHECKPOINTS[0])).unwrap();
     let check = |messages: &[Message], images, wanted| {
-        assert_eq!(template.render(messages, images).unwrap(), wanted);
+        assert_eq!(template.render(messages, images, mark).unwrap(), wanted);
     };
     check(
         &[Message::user("Describe this image.")],
@@ -193,7 +198,7 @@ fn a_message_cannot_forge_a_picture() {
     let template = ChatTemplate::load(&checkpoint(CHECKPOINTS[0])).unwrap();
     let messages = [Message::user("Is <image> a cat?")];
     for images in [0, 1] {
-        let prompt = template.render(&messages, images).unwrap();
+        let prompt = template.render(&messages, images, mark).unwrap();
         let grids = vec![Grid { rows: 1, cols: 1 }; images];
         assert!(expand(&prompt, &grids, TOKENS_PER_FRAME).is_err());
     }
@@ -211,10 +216,10 @@ fn the_published_ids() {
     let tokenizer = Tokenizer::load(&Path::new(&folder).join("smolvlm")).unwrap();
     let template = ChatTemplate::load(&checkpoint(CHECKPOINTS[0])).unwrap();
     let describe = template
-        .render(&[Message::user("Describe this image.")], 1)
+        .render(&[Message::user("Describe this image.")], 1, mark)
         .unwrap();
     let capital = template
-        .render(&[Message::user("What is the capital of France?")], 0)
+        .render(&[Message::user("What is the capital of France?")], 0, mark)
         .unwrap();
     let question = [37964, 451, 2443, 30, 49279, 198, 9519, 9531, 42];
     assert_eq!(

@@ -1,6 +1,9 @@
 //! The architectures, and which one a checkpoint is.
 
+mod config_file;
 pub mod listing;
+pub mod llava_next;
+mod preprocessor;
 pub mod published;
 pub mod smolvlm;
 pub mod stop_ids;
@@ -16,7 +19,7 @@ use crate::models::listing::Stored;
 use crate::models::published::Form;
 use crate::picture::Frames;
 use crate::side_file::read_json;
-use crate::subject::{Request, Subject, Turns};
+use crate::subject::{Message, Request, Subject, Turns};
 use crate::tensor::{self, DType, Tensor};
 use crate::weights::Facts;
 
@@ -251,26 +254,55 @@ pub fn model_type(dir: &Path) -> Result<String> {
     Ok(read_json::<Config>(&dir.join("config.json"))?.model_type)
 }
 
+/// An architecture that this program has code for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// SmolVLM and SmolVLM2.
+    SmolVlm,
+    /// LLaVA-NeXT.
+    LlavaNext,
+}
+
+/// The registry: what checkpoints call each architecture.
+const ARCHITECTURES: &[(&str, Architecture)] = &[
+    ("idefics3", Architecture::SmolVlm),
+    ("smolvlm", Architecture::SmolVlm),
+    ("llava_next", Architecture::LlavaNext),
+];
+
+impl Architecture {
+    /// That of the checkpoint in `dir`, by its configuration and never by its name.
+    ///
+    /// # Errors
+    /// As [`model_type`]; [`Error::Unsupported`] for one that is not known.
+    pub fn of(dir: &Path) -> Result<Self> {
+        let wanted = model_type(dir)?;
+        let known = ARCHITECTURES.iter().find(|(name, _)| *name == wanted);
+        known.map(|(_, architecture)| *architecture).ok_or_else(|| {
+            let names: Vec<_> = ARCHITECTURES.iter().map(|(name, _)| *name).collect();
+            Error::Unsupported(format!(
+                "model_type {wanted:?} in {}: known: {}",
+                dir.display(),
+                names.join(", ")
+            ))
+        })
+    }
+}
+
 /// Every tensor of the model in `dir` as a publication of that form stores them, by its side files
 /// alone.
 ///
 /// # Errors
 /// When `config.json` is missing or wrong, or of another architecture.
 pub fn tensors(dir: &Path, form: Form) -> Result<Vec<Stored>> {
-    match model_type(dir)?.as_str() {
-        "idefics3" | "smolvlm" => Ok(smolvlm::shapes::tensors(
-            &smolvlm::config::Config::load(dir)?,
-            form,
-        )),
-        other => Err(unknown_architecture(other, dir)),
-    }
-}
-
-fn unknown_architecture(model_type: &str, dir: &Path) -> Error {
-    Error::Unsupported(format!(
-        "model_type {model_type:?} in {}: known: idefics3, smolvlm",
-        dir.display()
-    ))
+    Ok(match Architecture::of(dir)? {
+        Architecture::SmolVlm => {
+            smolvlm::shapes::tensors(&smolvlm::config::Config::load(dir)?, form)
+        }
+        Architecture::LlavaNext => {
+            llava_next::shapes::tensors(&llava_next::config::Config::load(dir)?, form)
+        }
+    })
 }
 
 /// Loads the model in `dir`, whatever its architecture, ready for its first request.
@@ -300,7 +332,7 @@ pub fn load(
     }
 }
 
-/// Loads onto one library's device: the registry of architectures.
+/// Loads onto one library's device.
 ///
 /// # Errors
 /// As [`load`].
@@ -309,15 +341,48 @@ pub fn load_on<T: Tensor + 'static>(
     on: &T::Device,
     precision: Precision,
 ) -> Result<Box<dyn Subject>> {
-    let architecture = model_type(dir)?;
-    match architecture.as_str() {
-        "idefics3" | "smolvlm" => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
-        other => Err(unknown_architecture(other, dir)),
+    match Architecture::of(dir)? {
+        Architecture::SmolVlm => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
+        Architecture::LlavaNext => {
+            engine(llava_next::LlavaNext::<T>::load(dir, on, precision)?, dir)
+        }
     }
 }
 
 fn engine<M: Vlm + 'static>(model: M, dir: &Path) -> Result<Box<dyn Subject>> {
     Ok(Box::new(crate::generate::Engine::new(model, dir)?))
+}
+
+/// Refuses messages in which `find` finds a token that stands for a picture or a part of one: a person
+/// cannot forge a picture.
+///
+/// # Errors
+/// [`Error::Prompt`] naming the message, counted from 1, and the token.
+pub(crate) fn refuse_marks(
+    messages: &[Message],
+    find: impl Fn(&str) -> Option<String>,
+) -> Result<()> {
+    for (index, message) in messages.iter().enumerate() {
+        if let Some(token) = find(&message.text) {
+            return Err(Error::Prompt(format!(
+                "message {} contains {token}, which marks a picture: write it differently",
+                index + 1
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Features of several pictures, `[n, dim]` each, one after the other; none without a picture.
+///
+/// # Errors
+/// When the library fails.
+pub(crate) fn join<T: Tensor>(parts: &[T]) -> Result<Option<T>> {
+    match parts {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        several => T::concat(&several.iter().collect::<Vec<_>>(), 0).map(Some),
+    }
 }
 
 /// Puts features `[n, dim]` in the places of `embedded` `[t, dim]` that `positions` (ascending) name.

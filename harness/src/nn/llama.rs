@@ -3,7 +3,8 @@
 use super::KvCache;
 use super::attention::{join_heads, split_heads};
 use super::mlp::GatedMlp;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::models::listing::Place;
 use crate::tensor::{DType, Mask, RopeSpec, Tensor};
 use crate::weights::Weights;
 
@@ -32,6 +33,30 @@ pub struct LlamaConfig {
     pub max_len: usize,
     /// Whether the head is the embedding table.
     pub tied: bool,
+}
+
+impl LlamaConfig {
+    /// Lists what [`Llama::load`] reads, the head left out.
+    pub fn list(&self, at: &mut Place<'_>) {
+        let (dim, wide) = (self.dim, self.heads * self.head_dim);
+        let narrow = self.kv_heads * self.head_dim;
+        at.embedding("embed_tokens", self.vocab, dim);
+        for i in 0..self.layers {
+            let mut layer = at.at(format!("layers.{i}"));
+            let mut attention = layer.at("self_attn");
+            attention.linear("q_proj", wide, dim);
+            attention.linear("k_proj", narrow, dim);
+            attention.linear("v_proj", narrow, dim);
+            attention.linear("o_proj", dim, wide);
+            let mut mlp = layer.at("mlp");
+            mlp.linear("gate_proj", self.inner, dim);
+            mlp.linear("up_proj", self.inner, dim);
+            mlp.linear("down_proj", dim, self.inner);
+            layer.norm("input_layernorm", dim);
+            layer.norm("post_attention_layernorm", dim);
+        }
+        at.norm("norm", dim);
+    }
 }
 
 struct Block<T: Tensor> {
@@ -124,9 +149,14 @@ impl<T: Tensor> Llama<T> {
     /// An empty cache for each layer with room for `capacity` positions.
     ///
     /// # Errors
-    /// When the library cannot allocate.
+    /// [`Error::Prompt`] when that is more than the model was made for.
     pub fn cache(&self, capacity: usize) -> Result<Vec<KvCache<T>>> {
-        let c = &self.config;
+        let (c, room) = (&self.config, self.config.max_len);
+        if capacity > room {
+            return Err(Error::Prompt(format!(
+                "{capacity} positions with the answer, the model has room for {room}"
+            )));
+        }
         let one = || KvCache::new(c.kv_heads, capacity, c.head_dim, self.dtype, &self.on);
         (0..c.layers).map(|_| one()).collect()
     }

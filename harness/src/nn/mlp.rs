@@ -23,6 +23,15 @@ pub struct Mlp<T: Tensor> {
 }
 
 impl<T: Tensor> Mlp<T> {
+    /// Of layers at hand.
+    pub const fn new(fc1: T::Linear, activation: Activation, fc2: T::Linear) -> Self {
+        Self {
+            fc1,
+            fc2,
+            activation,
+        }
+    }
+
     /// Reads `fc1` `[inner, dim]` and `fc2` `[dim, inner]`.
     ///
     /// # Errors

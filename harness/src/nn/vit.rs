@@ -9,6 +9,7 @@ use super::attention::{join_heads, split_heads};
 use super::mlp::{Activation, Mlp};
 use super::norm::LayerNorm;
 use crate::error::Result;
+use crate::models::listing::Place;
 use crate::tensor::{Device, Mask, Tensor};
 use crate::weights::{Bias, Weights};
 
@@ -18,16 +19,7 @@ pub enum Family {
     /// Patch kernel with bias, closing norm.
     Siglip,
     /// Class token, norm before the blocks, none after them.
-    Clip(Select),
-}
-
-/// Which features of CLIP are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Select {
-    /// Those of the patches: transformers' `default`.
-    Patches,
-    /// The class token's first: transformers' `full`.
-    All,
+    Clip,
 }
 
 /// Sizes of a vision transformer.
@@ -37,6 +29,8 @@ pub struct VitConfig {
     pub dim: usize,
     /// Blocks that are run.
     pub layers: usize,
+    /// Blocks that checkpoints hold.
+    pub depth: usize,
     /// Attention heads.
     pub heads: usize,
     /// Width inside the feed-forward block.
@@ -58,6 +52,35 @@ impl VitConfig {
     #[must_use]
     pub const fn side(&self) -> usize {
         self.image / self.patch
+    }
+
+    /// Lists what checkpoints hold, of which [`Vit::load`] reads what it needs.
+    pub fn list(&self, at: &mut Place<'_>) {
+        let (dim, tokens) = (self.dim, self.side() * self.side());
+        let mut embeddings = at.at("embeddings");
+        match self.family {
+            Family::Siglip => {
+                embeddings.patch_embedding("patch_embedding", dim, self.patch, Bias::Stored);
+                embeddings.embedding("position_embedding", tokens, dim);
+            }
+            Family::Clip => {
+                embeddings.tensor("class_embedding", &[dim]);
+                embeddings.patch_embedding("patch_embedding", dim, self.patch, Bias::None);
+                embeddings.embedding("position_embedding", tokens + 1, dim);
+                at.norm_biased("pre_layrnorm", dim);
+            }
+        }
+        at.norm_biased("post_layernorm", dim);
+        for i in 0..self.depth {
+            let mut layer = at.at(format!("encoder.layers.{i}"));
+            layer.norm_biased("layer_norm1", dim);
+            layer.norm_biased("layer_norm2", dim);
+            for name in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+                layer.at("self_attn").biased(name, dim, dim);
+            }
+            layer.at("mlp").biased("fc1", self.inner, dim);
+            layer.at("mlp").biased("fc2", dim, self.inner);
+        }
     }
 }
 
@@ -152,7 +175,7 @@ impl<T: Tensor> Vit<T> {
         let norm = |name| LayerNorm::load(&weights.at(name), dim, config.eps);
         let (bias, tokens, opening, closing) = match config.family {
             Family::Siglip => (Bias::Stored, tokens, None, Some(norm("post_layernorm")?)),
-            Family::Clip(_) => {
+            Family::Clip => {
                 let class = embeddings.tensor("class_embedding", &[dim])?;
                 // Sic: the published weights spell it so.
                 let opening = (class.reshape(&[1, 1, dim])?, norm("pre_layrnorm")?);
@@ -173,8 +196,7 @@ impl<T: Tensor> Vit<T> {
         })
     }
 
-    /// Pixels `[frames, image, image, 3]` -> `[frames, (image / patch)^2, dim]`, patches row by row;
-    /// one more in front with [`Select::All`].
+    /// Pixels `[frames, image, image, 3]` -> `[frames, (image / patch)^2, dim]`, patches row by row.
     ///
     /// # Errors
     /// When the pixels have other sizes, or the library fails.
@@ -195,10 +217,10 @@ impl<T: Tensor> Vit<T> {
         for block in &self.blocks {
             x = block.forward(&x, self.config.heads)?;
         }
-        match (&self.closing, self.config.family) {
-            (Some(norm), _) => norm.forward(&x),
-            (None, Family::Clip(Select::Patches)) => x.narrow(1, 1, x.dims()[1] - 1),
-            (None, _) => Ok(x),
+        match &self.closing {
+            Some(norm) => norm.forward(&x),
+            // The class token's own feature is not wanted.
+            None => x.narrow(1, 1, self.config.side() * self.config.side()),
         }
     }
 

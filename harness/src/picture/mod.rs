@@ -3,8 +3,10 @@
 //! Done once in plain Rust for all backends, because the models were trained on what PIL makes of a file.
 
 mod decode;
+mod frames;
 mod resample;
 
+pub use frames::{Frames, Normaliser};
 pub use resample::Filter;
 
 use crate::{Error, Result};
@@ -18,23 +20,6 @@ pub struct Picture {
     pub height: usize,
     /// `[height, width, 3]`, row-major, red first.
     pub rgb: Vec<u8>,
-}
-
-/// A picture ready for a vision tower: cut or scaled into squares, normalised.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frames {
-    /// Height and width of every frame, in pixels.
-    pub side: usize,
-    /// Frames in all.
-    pub count: usize,
-    /// Tiles from top to bottom; 0 when the picture was not cut.
-    pub rows: usize,
-    /// Tiles from left to right; 0 when the picture was not cut.
-    pub cols: usize,
-    /// Width and height of the picture as it was given.
-    pub original: (usize, usize),
-    /// `[count, side, side, 3]`; in which order, the architecture says.
-    pub pixels: Vec<f32>,
 }
 
 impl Picture {

@@ -28,5 +28,6 @@ macro_rules! on_each_backend {
     };
 }
 
+mod llava_next;
 mod reference;
 mod smolvlm;

@@ -2,8 +2,6 @@
 
 mod config;
 
-use std::thread;
-
 use crate::picture::{Frames, Picture};
 use crate::{Error, Result};
 
@@ -41,7 +39,7 @@ pub fn prepare(picture: &Picture, config: &ImageConfig) -> Result<Frames> {
     }
     let (cols, rows) = (fitted.0 / tile, fitted.1 / tile);
     if (rows, cols) == (1, 1) {
-        let pixels = normalise(&[&whole], 1, config);
+        let pixels = config.normaliser.frames(&[&whole], tile);
         return Ok(Frames {
             side: tile,
             count: 1,
@@ -53,7 +51,7 @@ pub fn prepare(picture: &Picture, config: &ImageConfig) -> Result<Frames> {
     }
     let global = whole.resize(tile, tile, filter);
     let count = rows * cols + 1;
-    let pixels = normalise(&[&whole, &global], count, config);
+    let pixels = config.normaliser.frames(&[&whole, &global], tile);
     Ok(Frames {
         side: tile,
         count,
@@ -102,83 +100,6 @@ fn tiled_size(width: usize, height: usize, tile: usize) -> (usize, usize) {
     }
 }
 
-/// Cuts the sheets into `count` frames, one sheet after the other, and normalises them on all cores.
-fn normalise(sheets: &[&Picture], count: usize, config: &ImageConfig) -> Vec<f32> {
-    let (table, tile) = (Table::new(config), config.tile);
-    let tiles: Vec<Tile<'_>> = sheets.iter().flat_map(|sheet| tiles(sheet, tile)).collect();
-    let frame_len = tile * tile * 3;
-    let mut pixels = vec![0.0; count * frame_len];
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(count);
-    let share = count.div_ceil(threads);
-    thread::scope(|scope| {
-        for (chunk, tiles) in pixels
-            .chunks_mut(share * frame_len)
-            .zip(tiles.chunks(share))
-        {
-            let table = &table;
-            scope.spawn(move || {
-                for (frame, tile) in chunk.chunks_exact_mut(frame_len).zip(tiles) {
-                    tile.normalise(table, frame);
-                }
-            });
-        }
-    });
-    pixels
-}
-
-/// A square of a sheet.
-struct Tile<'a> {
-    sheet: &'a Picture,
-    left: usize,
-    top: usize,
-    side: usize,
-}
-
-fn tiles(sheet: &Picture, side: usize) -> impl Iterator<Item = Tile<'_>> {
-    let (cols, rows) = (sheet.width / side, sheet.height / side);
-    (0..rows * cols).map(move |k| Tile {
-        sheet,
-        left: k % cols * side,
-        top: k / cols * side,
-        side,
-    })
-}
-
-impl Tile<'_> {
-    /// Fills `frame`, `[side, side, 3]`.
-    fn normalise(&self, table: &Table, frame: &mut [f32]) {
-        let width = 3 * self.side;
-        for (y, row) in frame.chunks_exact_mut(width).enumerate() {
-            let start = 3 * ((self.top + y) * self.sheet.width + self.left);
-            table.apply(&self.sheet.rgb[start..][..width], row);
-        }
-    }
-}
-
-/// What each of the 256 values of a channel becomes, computed once, in the reference's precision.
-struct Table([[f32; 256]; 3]);
-
-impl Table {
-    fn new(config: &ImageConfig) -> Self {
-        Self(std::array::from_fn(|channel| {
-            std::array::from_fn(|value| {
-                let scaled = (value as f64 * config.rescale) as f32;
-                (scaled - config.mean[channel]) / config.std[channel]
-            })
-        }))
-    }
-
-    fn apply(&self, bytes: &[u8], row: &mut [f32]) {
-        for (out, pixel) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(3)) {
-            for ((out, byte), values) in out.iter_mut().zip(pixel).zip(&self.0) {
-                *out = values[usize::from(*byte)];
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,9 +127,11 @@ mod tests {
             longest_edge: 64,
             tile: 32,
             split: true,
-            mean: [0.5; 3],
-            std: [0.5; 3],
-            rescale: 1.0 / 255.0,
+            normaliser: crate::picture::Normaliser {
+                mean: [0.5; 3],
+                std: [0.5; 3],
+                rescale: 1.0 / 255.0,
+            },
             filter: crate::picture::Filter::Lanczos,
         };
         let empty = Picture {

@@ -17,7 +17,7 @@ use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::models::published::Layout;
 use crate::models::stop_ids::stop_ids;
-use crate::models::{Manners, Precision, Prompt, Vlm};
+use crate::models::{Manners, Precision, Prompt, Vlm, join, scatter};
 use crate::nn::KvCache;
 use crate::nn::llama::Llama;
 use crate::nn::vit::Vit;
@@ -186,7 +186,9 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
                 cols: f.cols,
             })
             .collect();
-        let text = self.template.render(request.messages, frames.len())?;
+        let text = self
+            .template
+            .render(request.messages, frames.len(), |_| prompt::IMAGE.to_owned())?;
         let ids = self
             .tokenizer
             .encode(&expand(&text, &grids, self.config.tokens_per_frame())?)?;
@@ -213,20 +215,10 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
                 self.config.text.dim,
             ])?);
         }
-        match &parts[..] {
-            [] => Ok(None),
-            [one] => Ok(Some(one.clone())),
-            several => Ok(Some(T::concat(&several.iter().collect::<Vec<_>>(), 0)?)),
-        }
+        join(&parts)
     }
 
     fn cache(&self, capacity: usize) -> Result<Self::Cache> {
-        let room = self.config.text.max_len;
-        if capacity > room {
-            let detail =
-                format!("{capacity} positions with the answer, the model has room for {room}");
-            return Err(Error::Prompt(detail));
-        }
         self.text.cache(capacity)
     }
 
@@ -235,7 +227,7 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
         match features {
             None => self.text.forward(&embedded, cache),
             Some(features) => self.text.forward(
-                &super::scatter(&embedded, features, &prompt.image_positions)?,
+                &scatter(&embedded, features, &prompt.image_positions)?,
                 cache,
             ),
         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::models::refuse_marks;
 use crate::subject::Message;
 use crate::{Error, Result};
 
@@ -72,18 +73,16 @@ fn push_picture(text: &mut String, grid: Grid, frame: &str) {
 /// # Errors
 /// [`Error::Prompt`] naming the message, counted from 1, and the token.
 pub fn check_messages(messages: &[Message]) -> Result<()> {
-    for (index, message) in messages.iter().enumerate() {
-        let literal = [IMAGE, AROUND, GLOBAL]
+    let literal = |text: &str| {
+        [IMAGE, AROUND, GLOBAL]
             .into_iter()
-            .find(|token| message.text.contains(token));
-        if let Some(token) = literal.or_else(|| tile_mark(&message.text)) {
-            return Err(Error::Prompt(format!(
-                "message {} contains {token}, which marks a picture: write it differently",
-                index + 1
-            )));
-        }
-    }
-    Ok(())
+            .find(|token| text.contains(token))
+    };
+    refuse_marks(messages, |text| {
+        literal(text)
+            .or_else(|| tile_mark(text))
+            .map(ToOwned::to_owned)
+    })
 }
 
 /// The first `<row_R_col_C>` in `text`.

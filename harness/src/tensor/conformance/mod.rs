@@ -3,6 +3,7 @@
 //! Oracles are written out in f64 over plain slices. A result may differ from its oracle by the
 //! rounding of its own dtype, times a small factor for the operations inside; see [`check`].
 
+mod affine;
 mod compute;
 mod layout;
 mod network;
@@ -84,6 +85,7 @@ macro_rules! suite {
             suite!(@case $tensor, $on, layout: conversions, reshapes, narrows_and_concats, writes, rows);
             suite!(@case $tensor, $on, compute: sums_and_products, activations, reductions, matmuls, linears, refusals);
             suite!(@case $tensor, $on, network: norms, ropes, attentions, causal_attentions, waits);
+            suite!(@case $tensor, $on, affine: affine_linears, affine_biases);
         }
     };
     (@case $tensor:ty, $on:expr, $file:ident: $($case:ident),*) => {

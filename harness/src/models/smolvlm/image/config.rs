@@ -2,14 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use crate::Result;
+use crate::models::preprocessor::Preprocessor;
+use crate::picture::{Filter, Normaliser};
 
-use crate::picture::Filter;
-use crate::side_file::{format_error, read_json};
-use crate::{Error, Result};
-
-/// The reference scales no picture beyond this, so a larger setting would mean something else there.
-const MAX_EDGE: usize = 4096;
 /// Most tiles a side. Published vocabularies have marks for 6.
 const MAX_TILES: usize = 16;
 
@@ -22,12 +18,8 @@ pub struct ImageConfig {
     pub tile: usize,
     /// Whether pictures are cut into tiles at all.
     pub split: bool,
-    /// Subtracted from each channel after scaling by `rescale`.
-    pub mean: [f32; 3],
-    /// Divides each channel after that.
-    pub std: [f32; 3],
-    /// Multiplies each 8-bit value.
-    pub rescale: f64,
+    /// What 8-bit values become.
+    pub normaliser: Normaliser,
     /// The resampling kernel of all steps.
     pub filter: Filter,
 }
@@ -37,36 +29,23 @@ impl ImageConfig {
     /// (split, 1/255, 0.5, Lanczos); the two sizes must be there.
     ///
     /// # Errors
-    /// [`Error::Read`] without such a file; [`Error::Format`] naming file and key when a value makes no sense;
-    /// [`Error::Unsupported`] when a step is switched off that the models need.
+    /// [`crate::Error::Read`] without such a file; [`crate::Error::Format`] naming file and key when a value makes no sense;
+    /// [`crate::Error::Unsupported`] when a step is switched off that the models need.
     pub fn load(dir: &Path) -> Result<Self> {
-        let path = dir.join("preprocessor_config.json");
-        let keys = Keys {
-            root: read_json(&path)?,
-            path: &path,
-        };
-        for step in ["do_resize", "do_rescale", "do_normalize"] {
-            if !keys.flag(step)? {
-                return Err(Error::Unsupported(format!(
-                    "{}: {step} is false",
-                    path.display()
-                )));
-            }
-        }
+        let keys = Preprocessor::load(dir)?;
+        keys.needs(&["do_resize", "do_rescale", "do_normalize"])?;
         let config = Self {
-            longest_edge: keys.pixels("size")?,
-            tile: keys.pixels("max_image_size")?,
+            longest_edge: keys.pixels("size", "longest_edge")?,
+            tile: keys.pixels("max_image_size", "longest_edge")?,
             split: keys.flag("do_image_splitting")?,
-            mean: keys.channels("image_mean")?,
-            std: keys.channels("image_std")?,
-            rescale: keys.rescale()?,
-            filter: keys.filter()?,
+            normaliser: keys.normaliser([0.5; 3], [0.5; 3])?,
+            filter: keys.filter(Filter::Lanczos)?,
         };
         config.check(&keys)?;
         Ok(config)
     }
 
-    fn check(&self, keys: &Keys<'_>) -> Result<()> {
+    fn check(&self, keys: &Preprocessor) -> Result<()> {
         let Self {
             longest_edge, tile, ..
         } = *self;
@@ -82,91 +61,7 @@ impl ImageConfig {
                 format!("tiles of {tile} pixels cut {longest_edge} into more than {MAX_TILES}"),
             ));
         }
-        if self.std.iter().any(|&std| std <= 0.0) {
-            return Err(keys.error("image_std", "must be above zero".into()));
-        }
         Ok(())
-    }
-}
-
-/// A JSON object with the file it came from.
-struct Keys<'a> {
-    root: Value,
-    path: &'a Path,
-}
-
-impl Keys<'_> {
-    fn error(&self, key: &str, detail: String) -> Error {
-        format_error(self.path, format!("{key}: {detail}"))
-    }
-
-    fn flag(&self, key: &str) -> Result<bool> {
-        match self.root.get(key) {
-            None | Some(Value::Null) => Ok(true),
-            Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Err(self.error(key, format!("expected true or false, found {other}"))),
-        }
-    }
-
-    fn pixels(&self, key: &str) -> Result<usize> {
-        let name = format!("{key}.longest_edge");
-        let Some(value) = self.root.get(key).and_then(|size| size.get("longest_edge")) else {
-            return Err(self.error(&name, "missing".into()));
-        };
-        value
-            .as_u64()
-            .and_then(|pixels| usize::try_from(pixels).ok())
-            .filter(|pixels| (1..=MAX_EDGE).contains(pixels))
-            .ok_or_else(|| {
-                self.error(
-                    &name,
-                    format!("expected 1 to {MAX_EDGE} pixels, found {value}"),
-                )
-            })
-    }
-
-    fn channels(&self, key: &str) -> Result<[f32; 3]> {
-        let Some(value) = self.root.get(key) else {
-            return Ok([0.5; 3]);
-        };
-        let numbers: Option<Vec<f32>> = value.as_array().and_then(|list| {
-            list.iter()
-                .map(|item| item.as_f64().map(|n| n as f32))
-                .collect()
-        });
-        numbers
-            .and_then(|list| <[f32; 3]>::try_from(list).ok())
-            .filter(|list| list.iter().all(|number| number.is_finite()))
-            .ok_or_else(|| self.error(key, format!("expected three numbers, found {value}")))
-    }
-
-    fn rescale(&self) -> Result<f64> {
-        let key = "rescale_factor";
-        let Some(value) = self.root.get(key) else {
-            return Ok(1.0 / 255.0);
-        };
-        value
-            .as_f64()
-            .filter(|factor| *factor > 0.0 && *factor <= 1.0)
-            .ok_or_else(|| {
-                self.error(
-                    key,
-                    format!("expected a number above 0, at most 1, found {value}"),
-                )
-            })
-    }
-
-    /// The numbers are PIL's.
-    fn filter(&self) -> Result<Filter> {
-        match self.root.get("resample").map(Value::as_u64) {
-            None | Some(Some(1)) => Ok(Filter::Lanczos),
-            Some(Some(2)) => Ok(Filter::Bilinear),
-            Some(Some(3)) => Ok(Filter::Bicubic),
-            Some(_) => Err(self.error(
-                "resample",
-                "expected 1 (Lanczos), 2 (bilinear) or 3 (bicubic)".into(),
-            )),
-        }
     }
 }
 
@@ -175,6 +70,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::Error;
 
     const PUBLISHED: &str = r#"{"do_resize": true, "do_image_splitting": true, "resample": 1,
         "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "rescale_factor": 0.00392156862745098,
