@@ -143,5 +143,6 @@ mod tests {
         assert_eq!(whole, 1_015_025_832);
         // MLX writes tensors in the order of a hash table, which moves digits in the header.
         check("SmolVLM2-500M-Video-Instruct", 489, 2 * 507_482_304);
+        check("LLaVA-v1.6-Mistral-7B-MLX", 1433, 4_258_028_096);
     }
 }
