@@ -50,12 +50,6 @@ impl Cache {
         })
     }
 
-    /// Its folder.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        self.layout.path()
-    }
-
     fn repository(&self, address: &Address) -> hf_hub::CacheRepo {
         let revision = address.revision.text().to_owned();
         self.layout.repo(Repo::with_revision(
@@ -106,7 +100,7 @@ impl Cache {
 
     fn folder(&self, address: &Address) -> PathBuf {
         let repo = Repo::model(address.repository.clone());
-        self.dir().join(repo.folder_name())
+        self.layout.path().join(repo.folder_name())
     }
 
     fn referenced(&self, address: &Address, name: &str) -> Option<String> {

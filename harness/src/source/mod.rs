@@ -237,7 +237,7 @@ fn tokenizer_from_hub(wanted: &str, address: &Address, network: Network) -> Resu
         return Ok(path);
     }
     if network == Network::Off {
-        return Err(not_here(wanted, address, &cache));
+        return Err(not_here(wanted, address));
     }
     let mut display = Display::new(stderr(), Style::of_stderr());
     let found = hub::fetch(address, Needed::File(NAME), &cache, &mut display)?;
@@ -253,16 +253,13 @@ fn from_hub(wanted: &str, name: &str, address: &Address, network: Network) -> Re
             let mut display = Display::new(stderr(), Style::of_stderr());
             hub::fetch(address, Needed::Model, &cache, &mut display)?
         }
-        (None, Network::Off) => return Err(not_here(wanted, address, &cache)),
+        (None, Network::Off) => return Err(not_here(wanted, address)),
     };
     Model::at(name, dir, "published", commit)
 }
 
-fn not_here(wanted: &str, address: &Address, cache: &Cache) -> anyhow::Error {
-    let dir = cache.dir().display();
-    anyhow!(
-        "{address}: not in the hub's local cache ({dir}): run harness fetch {wanted}, or name a folder"
-    )
+fn not_here(wanted: &str, address: &Address) -> anyhow::Error {
+    anyhow!("{address}: not in the hub's local cache: run harness fetch {wanted}")
 }
 
 /// Twelve hex digits of the SHA-256 over the weight files in order.
