@@ -3,6 +3,7 @@
 mod config_file;
 pub mod listing;
 pub mod llava_next;
+pub mod moondream2;
 mod preprocessor;
 pub mod published;
 pub mod smolvlm;
@@ -261,6 +262,8 @@ pub enum Architecture {
     SmolVlm,
     /// LLaVA-NeXT.
     LlavaNext,
+    /// Moondream2.
+    Moondream2,
 }
 
 /// The registry: what checkpoints call each architecture.
@@ -268,6 +271,7 @@ const ARCHITECTURES: &[(&str, Architecture)] = &[
     ("idefics3", Architecture::SmolVlm),
     ("smolvlm", Architecture::SmolVlm),
     ("llava_next", Architecture::LlavaNext),
+    ("moondream1", Architecture::Moondream2), // sic: what Moondream2's files say
 ];
 
 impl Architecture {
@@ -301,6 +305,9 @@ pub fn tensors(dir: &Path, form: Form) -> Result<Vec<Stored>> {
         }
         Architecture::LlavaNext => {
             llava_next::shapes::tensors(&llava_next::config::Config::load(dir)?, form)
+        }
+        Architecture::Moondream2 => {
+            moondream2::shapes::tensors(&moondream2::config::Config::of_files(dir)?, form)
         }
     })
 }
@@ -345,6 +352,9 @@ pub fn load_on<T: Tensor + 'static>(
         Architecture::SmolVlm => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
         Architecture::LlavaNext => {
             engine(llava_next::LlavaNext::<T>::load(dir, on, precision)?, dir)
+        }
+        Architecture::Moondream2 => {
+            engine(moondream2::Moondream2::<T>::load(dir, on, precision)?, dir)
         }
     }
 }

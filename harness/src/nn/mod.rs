@@ -5,6 +5,7 @@ pub mod kv_cache;
 pub mod llama;
 pub mod mlp;
 pub mod norm;
+pub mod phi;
 pub mod vit;
 
 pub use kv_cache::KvCache;
