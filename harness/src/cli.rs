@@ -33,7 +33,7 @@ enum Command {
     /// Measures models, stores every cell as soon as it is measured, and prints the table.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Lists models, scenarios and backends: what is available here, and why not.
+    /// Lists models, backends with their devices, and scenarios: what is here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
     /// Gives one greedy answer, for debugging and parity.
@@ -76,12 +76,12 @@ struct RunArgs {
     /// Model to measure instead of the suite's; repeatable
     #[arg(long = "model", value_name = "NAME|DIR")]
     models: Vec<String>,
-    /// Tensor library; repeatable [default: the first one built in]
+    /// Tensor library; repeatable [default: the best one of this machine]
     #[arg(long = "backend", value_name = "NAME")]
     backends: Vec<String>,
-    /// Where it computes
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
-    device: String,
+    /// Where it computes: cpu, metal or cuda [default: the best there is]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Type of activations: native (what the device does best) or f32
     #[arg(long, value_name = "NAME", default_value = "native")]
     precision: String,
@@ -122,7 +122,7 @@ impl RunArgs {
             suite: self.suite,
             models: self.models,
             backends: backends.collect::<Result<_, _>>()?,
-            device: self.device.parse()?,
+            device: self.device.map(|name| name.parse()).transpose()?,
             precision: self.precision.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
@@ -151,12 +151,12 @@ struct GenerateArgs {
     /// Model
     #[arg(long, value_name = "NAME|DIR")]
     model: String,
-    /// Tensor library
-    #[arg(long, value_name = "NAME", default_value = "candle")]
-    backend: String,
-    /// Where it computes
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
-    device: String,
+    /// Tensor library [default: the best one of this machine]
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Where it computes: cpu, metal or cuda [default: the best there is]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Type of activations: native (what the device does best) or f32
     #[arg(long, value_name = "NAME", default_value = "native")]
     precision: String,
@@ -195,8 +195,8 @@ impl GenerateArgs {
         Ok(GenerateOptions {
             model: self.model,
             weights: weights(&self.weights)?,
-            backend: self.backend.parse()?,
-            device: self.device.parse()?,
+            backend: self.backend.map(|name| name.parse()).transpose()?,
+            device: self.device.map(|name| name.parse()).transpose()?,
             precision: self.precision.parse()?,
             images: self.images,
             conversation,

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::measure::PeakWatch;
-use crate::models::{Backend, Device, Precision, load};
+use crate::models::{Backend, Device, Place, Precision, load};
 use crate::source::{WeightsChoice, resolve};
 use crate::subject::{Message, Pass, Reply, Request, Role, Stop};
 
@@ -20,10 +20,10 @@ pub struct GenerateOptions {
     pub model: String,
     /// Which weights a name gets.
     pub weights: WeightsChoice,
-    /// Tensor library.
-    pub backend: Backend,
-    /// Where it computes.
-    pub device: Device,
+    /// Tensor library; none for the best one of this machine.
+    pub backend: Option<Backend>,
+    /// Where it computes; none for the best there is.
+    pub device: Option<Device>,
     /// In what type.
     pub precision: Precision,
     /// Picture files of the first user turn.
@@ -63,6 +63,7 @@ pub enum Format {
 /// # Errors
 /// When the model, a picture or the conversation cannot be used: one line each.
 pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let place = Place::choose(options.backend, options.device)?;
     let messages = options.conversation.read()?;
     let images = options
         .images
@@ -72,12 +73,7 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let model = resolve(&options.model, options.weights)?;
     let watch = PeakWatch::start(std::process::id(), Duration::from_millis(20));
     let start = Instant::now();
-    let mut subject = load(
-        &model.dir,
-        options.backend,
-        options.device,
-        options.precision,
-    )?;
+    let mut subject = load(&model.dir, place.backend, place.device, options.precision)?;
     let loaded = start.elapsed();
     let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
     let request = Request {

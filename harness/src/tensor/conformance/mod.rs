@@ -6,6 +6,7 @@
 mod compute;
 mod layout;
 mod network;
+mod quantised;
 
 use super::{DType, Device, Tensor};
 
@@ -83,6 +84,7 @@ macro_rules! suite {
 
             suite!(@case $tensor, $on, layout: conversions, reshapes, narrows_and_concats, writes, rows);
             suite!(@case $tensor, $on, compute: sums_and_products, activations, reductions, matmuls, linears, refusals);
+            suite!(@case $tensor, $on, quantised: affine_linears);
             suite!(@case $tensor, $on, network: norms, ropes, attentions, causal_attentions, waits);
         }
     };
