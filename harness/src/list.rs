@@ -101,14 +101,14 @@ fn details<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
     let row = |entry: &Entry| {
         let here = if entry.available { "yes" } else { "no" };
         vec![
-            entry.kind.to_owned(),
             entry.name.clone(),
+            entry.kind.to_owned(),
             here.to_owned(),
             entry.detail.clone(),
         ]
     };
     let rows: Vec<_> = entries.map(row).collect();
-    text_table(&["Kind", "Name", "Here", "Detail"], &rows)
+    text_table(&["Name", "Kind", "Here", "Detail"], &rows)
 }
 
 fn models(places: &[Spot]) -> Result<Vec<Entry>> {

@@ -33,11 +33,11 @@ fn check_refused(place: &[&str], expected: &str) {
 
 #[test]
 fn what_is_not_here_says_what_to_do() {
-    for backend in ["candle", "mlx"] {
-        let built = match backend {
-            "candle" => cfg!(feature = "candle"),
-            _ => cfg!(feature = "mlx"),
-        };
+    let backends = [
+        ("candle", cfg!(feature = "candle")),
+        ("mlx", cfg!(feature = "mlx")),
+    ];
+    for (backend, built) in backends {
         if !built {
             let text = format!("backend {backend}: not built in: build with --features {backend}");
             check_refused(&["--backend", backend], &text);

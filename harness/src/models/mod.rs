@@ -19,7 +19,7 @@ use crate::models::published::Form;
 use crate::picture::Frames;
 use crate::side_file::read_json;
 use crate::subject::{Message, Request, Subject, Turns};
-use crate::tensor::{self, DType, Tensor};
+use crate::tensor::{DType, Tensor};
 use crate::weights::Facts;
 pub use backend::{Backend, Device, Place, Precision};
 
@@ -211,8 +211,8 @@ macro_rules! on_library {
                 backend: Backend::Candle,
                 device,
             } => {
-                type $T = tensor::candle::Candle;
-                let $on = &tensor::candle::On::at(device)?;
+                type $T = crate::tensor::candle::Candle;
+                let $on = &crate::tensor::candle::On::at(device)?;
                 $work
             }
             #[cfg(feature = "mlx")]
@@ -220,8 +220,8 @@ macro_rules! on_library {
                 backend: Backend::Mlx,
                 device,
             } => {
-                type $T = tensor::mlx::Mlx;
-                let $on = &tensor::mlx::On::at(device)?;
+                type $T = crate::tensor::mlx::Mlx;
+                let $on = &crate::tensor::mlx::On::at(device)?;
                 $work
             }
             #[cfg(not(all(feature = "candle", feature = "mlx")))]
@@ -242,6 +242,7 @@ pub fn load(
     device: Device,
     precision: Precision,
 ) -> Result<Box<dyn Subject>> {
+    let _ = (dir, precision); // not used where no library is built in
     on_library!(Place { backend, device }, |T, on| load_on::<T>(
         dir, on, precision
     ))

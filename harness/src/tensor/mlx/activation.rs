@@ -76,7 +76,7 @@ fn silu(x: &Array) -> Result<Array, Exception> {
 
 /// `(1 + tanh u) / 2 = sigmoid(2 u)`, with `u = sqrt(2 / pi) (x + 0.044715 x^3)`.
 fn gelu_tanh(x: &Array) -> Result<Array, Exception> {
-    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769_1;
+    const TWICE_SQRT_2_OVER_PI: f32 = 1.595_769;
     let cubic = Array::from_f32(TWICE_SQRT_2_OVER_PI * 0.044_715);
     let linear = Array::from_f32(TWICE_SQRT_2_OVER_PI);
     let slope = x.multiply(x)?.multiply(cubic)?.add(linear)?;
