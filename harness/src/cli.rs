@@ -66,7 +66,7 @@ Exit code: 0 all are there; 1 some could not be fetched; 2 cannot run.
 Examples:
   harness fetch SmolVLM-500M-Instruct                    a known model at its pinned revision
   harness fetch OWNER/NAME@COMMIT                        any repository at a commit of 40 hex digits
-  harness fetch OWNER/NAME --json                        at its main branch; prints which commit that is";
+  harness fetch OWNER/NAME --json                        at its main branch; says which commit";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:
