@@ -277,6 +277,8 @@ fn byte_letters() -> Vec<char> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::ChatTemplate;
+    use crate::subject::Message;
     use crate::tokenizer::Tokenizer;
 
     fn load(json: &str) -> Tokenizer {
@@ -366,5 +368,53 @@ mod tests {
                 .unwrap();
             assert_eq!(ids, [1, 32_010, 29_871, 13, 32_007, 29_871, 13, 32_001]);
         }
+    }
+
+    /// With the true tokenizer, the side files give the ids of the published model.
+    #[test]
+    fn published_prompts_have_their_published_ids() {
+        if std::env::var_os("VLM_BENCH_TOKENIZERS").is_none() {
+            eprintln!("note: VLM_BENCH_TOKENIZERS is not set, the published ids are not checked");
+            return;
+        }
+        let check = |name: &str, image: &str, messages: &[Message], wanted: &[u32]| {
+            let dir = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../datasets/published")
+                .join(name);
+            let family = Family::of(&crate::models::model_type(&dir).unwrap()).unwrap();
+            let images = usize::from(!image.is_empty());
+            let template = ChatTemplate::load(&dir).unwrap();
+            let text = template.render(messages, images, |_| image.to_owned());
+            let ids = load(&family.json().unwrap()).encode(&text.unwrap());
+            assert_eq!(ids.unwrap(), wanted, "{name}");
+        };
+        let capital = [Message::user("What is the capital of France?")];
+        check(
+            "LLaVA-v1.6-Mistral-7B-MLX",
+            "<image>\n",
+            &[Message::user("What is shown in this image?")],
+            &[
+                1, 733, 16_289, 28_793, 28_705, 32_000, 28_705, 13, 3195, 349, 4894, 297, 456,
+                3469, 28_804, 733, 28_748, 16_289, 28_793,
+            ],
+        );
+        check(
+            "LLaVA-v1.6-Mistral-7B-MLX",
+            "",
+            &capital,
+            &[
+                1, 733, 16_289, 28_793, 1824, 349, 272, 5565, 302, 4843, 28_804, 733, 28_748,
+                16_289, 28_793,
+            ],
+        );
+        check(
+            "Phi-3.5-Vision-Instruct",
+            "",
+            &capital,
+            &[
+                1, 32_010, 29_871, 13, 5618, 338, 278, 7483, 310, 3444, 29_973, 32_007, 29_871, 13,
+                32_001,
+            ],
+        );
     }
 }

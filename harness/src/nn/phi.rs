@@ -4,7 +4,7 @@
 //! Source: `text.py` in vikhyat/moondream; golden values in `tests/golden/`.
 
 use super::KvCache;
-use super::attention::{join_heads, split_heads};
+use super::attention::{Qkv, join_heads};
 use super::mlp::{Activation, Mlp};
 use super::norm::LayerNorm;
 use crate::error::{Error, Result};
@@ -67,7 +67,7 @@ impl PhiConfig {
 
 struct Block<T: Tensor> {
     norm: LayerNorm<T>,
-    qkv: T::Linear,
+    qkv: Qkv<T>,
     out: T::Linear,
     mlp: Mlp<T>,
 }
@@ -77,7 +77,7 @@ impl<T: Tensor> Block<T> {
         let attention = weights.at("attn");
         Ok(Self {
             norm: LayerNorm::load(&weights.at("ln"), c.dim, c.eps)?,
-            qkv: attention.linear_biased("qkv", c.packed(), c.dim)?,
+            qkv: Qkv::Packed(attention.linear_biased("qkv", c.packed(), c.dim)?),
             out: attention.linear_biased("proj", c.dim, c.dim)?,
             mlp: Mlp::load(&weights.at("mlp"), c.dim, c.inner, Activation::GeluTanh)?,
         })
@@ -86,13 +86,10 @@ impl<T: Tensor> Block<T> {
     /// Attention and feed-forward part side by side, both added to what came in.
     fn forward(&self, x: &T, at: &Step<'_, T>, cache: &mut KvCache<T>) -> Result<T> {
         let (c, normed) = (at.config, self.norm.forward(x)?);
-        let packed = normed.linear(&self.qkv)?;
-        let (wide, narrow) = (c.dim, c.kv_heads * c.head_dim());
-        let part = |from, len, heads| split_heads(&packed.narrow(2, from, len)?, heads);
+        let [q, k, v] = self.qkv.forward(&normed, c.heads, c.kv_heads)?;
         let offset = cache.len();
-        let q = part(0, wide, c.heads)?.rope(at.rope, offset)?;
-        let k = part(wide, narrow, c.kv_heads)?.rope(at.rope, offset)?;
-        let (k, v) = cache.append(&k, &part(wide + narrow, narrow, c.kv_heads)?)?;
+        let q = q.rope(at.rope, offset)?;
+        let (k, v) = cache.append(&k.rope(at.rope, offset)?, &v)?;
         let scale = (c.head_dim() as f32).sqrt().recip();
         let attended = join_heads(&q.attention(&k, &v, scale, at.mask)?)?;
         x.add(&attended.linear(&self.out)?)?

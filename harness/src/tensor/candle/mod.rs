@@ -2,6 +2,7 @@
 
 mod attention;
 mod cpu;
+mod gpu;
 
 use candle_core as cc;
 use candle_nn::{ops, rotary_emb};
@@ -32,8 +33,8 @@ impl On {
     pub fn at(device: Device) -> Result<Self> {
         match device {
             Device::Cpu => Ok(Self::cpu()),
-            Device::Metal => Ok(Self(cc::Device::new_metal(0)?)),
-            Device::Cuda => Ok(Self(cc::Device::new_cuda(0)?)),
+            Device::Metal => gpu::metal().map(Self),
+            Device::Cuda => gpu::cuda().map(Self),
         }
     }
 }
@@ -54,8 +55,11 @@ impl super::Device for On {
         }
     }
 
-    fn keeps_affine(&self, _bits: usize) -> &'static str {
-        "dequantised"
+    fn keeps_affine(&self, bits: usize) -> &'static str {
+        match (&self.0, bits) {
+            (cc::Device::Metal(_), 4) => "as Q4_1 blocks where these are exact",
+            _ => "dequantised",
+        }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -73,8 +77,15 @@ impl super::Device for On {
 /// A matrix `[n, k]` with its bias `[n]`.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    weight: cc::Tensor,
+    matrix: Matrix,
     bias: Option<cc::Tensor>,
+    dtype: DType,
+}
+
+#[derive(Clone, Debug)]
+enum Matrix {
+    Dense(cc::Tensor),
+    Packed(gpu::Packed),
 }
 
 /// Cosines and sines, `[max_len, dims / 2]` each.
@@ -115,16 +126,20 @@ fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
     })
 }
 
+fn check_dtypes(op: &'static str, left: DType, right: DType) -> Result<()> {
+    if left == right {
+        return Ok(());
+    }
+    Err(Error::DType {
+        op,
+        left: left.name(),
+        right: right.name(),
+    })
+}
+
 impl Candle {
     fn same_dtype(&self, op: &'static str, rhs: &Self) -> Result<()> {
-        if self.0.dtype() == rhs.0.dtype() {
-            return Ok(());
-        }
-        Err(Error::DType {
-            op,
-            left: self.0.dtype().as_str(),
-            right: rhs.0.dtype().as_str(),
-        })
+        check_dtypes(op, self.dtype(), rhs.dtype())
     }
 }
 
@@ -259,18 +274,27 @@ impl Tensor for Candle {
     }
 
     fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Linear> {
-        let weight = match weight {
-            Weight::Dense(weight) => weight.cast(dtype)?,
-            Weight::Affine(matrix) => {
-                let (n, k) = matrix.sizes()?;
-                let on = On(matrix.words.0.device().clone());
-                Self::from_f32(&matrix.dequantised()?, &[n, k], dtype, &on)?
+        let (matrix, n) = match weight {
+            Weight::Dense(weight) => {
+                let weight = weight.cast(dtype)?.0.contiguous()?;
+                (Matrix::Dense(weight.clone()), weight.dim(0)?)
+            }
+            Weight::Affine(affine) => {
+                let (n, k) = affine.sizes()?;
+                let on = On(affine.words.0.device().clone());
+                let matrix = match gpu::Packed::of(&affine, &on.0)? {
+                    Some(packed) => Matrix::Packed(packed),
+                    None => Matrix::Dense(
+                        Self::from_f32(&affine.dequantised()?, &[n, k], dtype, &on)?.0,
+                    ),
+                };
+                (matrix, n)
             }
         };
         if let Some(bias) = &bias {
-            weight.same_dtype("linear_new", bias)?;
-            if bias.0.dims() != [weight.0.dim(0)?] {
-                let detail = format!("bias {:?} on weight {:?}", bias.0.dims(), weight.0.dims());
+            check_dtypes("linear_new", dtype, bias.dtype())?;
+            if bias.0.dims() != [n] {
+                let detail = format!("bias {:?} on a weight of {n} rows", bias.0.dims());
                 return Err(Error::Shape {
                     op: "linear_new",
                     detail,
@@ -278,14 +302,18 @@ impl Tensor for Candle {
             }
         }
         Ok(Linear {
-            weight: weight.0.contiguous()?,
+            matrix,
             bias: bias.map(|b| b.0),
+            dtype,
         })
     }
 
     fn linear(&self, layer: &Linear) -> Result<Self> {
-        self.same_dtype("linear", &Self(layer.weight.clone()))?;
-        let product = cpu::product(&self.0, &layer.weight)?;
+        check_dtypes("linear", self.dtype(), layer.dtype)?;
+        let product = match &layer.matrix {
+            Matrix::Dense(weight) => cpu::product(&self.0, weight)?,
+            Matrix::Packed(packed) => packed.product(&self.0)?,
+        };
         match &layer.bias {
             None => Ok(Self(product)),
             Some(bias) => Ok(Self(product.broadcast_add(bias)?)),
@@ -293,7 +321,10 @@ impl Tensor for Candle {
     }
 
     fn embed(table: &Linear, ids: &Self) -> Result<Self> {
-        Ok(Self(table.weight.index_select(&ids.0, 0)?))
+        Ok(Self(match &table.matrix {
+            Matrix::Dense(weight) => weight.index_select(&ids.0, 0)?,
+            Matrix::Packed(packed) => packed.rows(&ids.0, to_candle(table.dtype))?,
+        }))
     }
 
     fn rms_norm(&self, weight: &Self, eps: f32) -> Result<Self> {
