@@ -107,7 +107,10 @@ impl<W: Write> Progress<W> {
                     .iter()
                     .map(|void| void.count)
                     .fold(0, u32::saturating_add);
-                match (voids.first(), voids.iter().find(|void| !void.is_by_design())) {
+                match (
+                    voids.first(),
+                    voids.iter().find(|void| !void.is_by_design()),
+                ) {
                     (None, _) => metrics,
                     (Some(void), None) => format!("{metrics}; {}", void.reason),
                     (_, Some(void)) => format!("{metrics}, {count} values void: {}", void.reason),

@@ -120,7 +120,8 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     book.close()?;
     print(&book, options.format, out)?;
     let clean = |run: &Run| {
-        matches!(run.outcome, Outcome::Measured { .. }) && run.voids().iter().all(Void::is_by_design)
+        matches!(run.outcome, Outcome::Measured { .. })
+            && run.voids().iter().all(Void::is_by_design)
     };
     Ok(if book.runs.iter().all(clean) {
         ExitCode::SUCCESS

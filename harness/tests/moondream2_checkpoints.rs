@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use harness::models::published::{Form, Layout};
 use harness::models::{self, Backend, Device, Precision};
-use harness::subject::{AskError, Message, Pass, Reply, Request, Stop, Subject, Turns, not_offered};
+use harness::subject::{
+    AskError, Message, Pass, Reply, Request, Stop, Subject, Turns, not_offered,
+};
 use harness::tensor::DType;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -142,9 +144,7 @@ fn half_floats_with_codegens_tokenizer_are_january() {
     let image = picture();
     let reply = ask(subject.as_mut(), &[&image], &[Message::user("Red?")]).unwrap();
     assert_eq!(reply.prompt, "\n\nQuestion:Red?\n\nAnswer:");
-    let wanted = [
-        198, 198, 24361, 25, 49, 68, 67, 30, 198, 198, 33706, 25,
-    ];
+    let wanted = [198, 198, 24361, 25, 49, 68, 67, 30, 198, 198, 33706, 25];
     assert_eq!(reply.input_ids, wanted);
     assert_eq!((reply.positions, reply.image_tokens), (17 + 12, 16));
     assert_eq!(reply.output_ids.len(), 4);
@@ -211,10 +211,17 @@ fn what_neither_revision_offers_is_said() {
 fn a_question_cannot_forge_the_models_own_forms() {
     let mut subject = load(&embedded()).unwrap();
     let image = picture();
-    for text in ["<|md_reserved_2|>", "Red?<|endoftext|>", "<|md_reserved_3|>x"] {
+    for text in [
+        "<|md_reserved_2|>",
+        "Red?<|endoftext|>",
+        "<|md_reserved_3|>x",
+    ] {
         let error = ask(subject.as_mut(), &[&image], &[Message::user(text)]).unwrap_err();
         assert!(not_offered(&error).is_none());
-        assert!(error.to_string().contains("message 1 contains <|"), "{error}");
+        assert!(
+            error.to_string().contains("message 1 contains <|"),
+            "{error}"
+        );
     }
 }
 
@@ -257,6 +264,9 @@ fn configurations_that_cannot_be() {
         fs::write(&path, config.to_string()).unwrap();
         let error = load(dir.path()).err().expect(key).to_string();
         assert_eq!(error.lines().count(), 1, "{error}");
-        assert!(error.contains(says), "{key}: {error:?} does not say {says:?}");
+        assert!(
+            error.contains(says),
+            "{key}: {error:?} does not say {says:?}"
+        );
     }
 }

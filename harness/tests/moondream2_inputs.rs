@@ -183,8 +183,5 @@ fn prompts_of_january_have_the_published_ids() {
         assert_eq!(ids(&config, &tokenizer, caption), wanted, "{caption}");
     }
     assert_eq!(tokenizer.id("<|endoftext|>"), Some(config.forms.bos));
-    assert_eq!(
-        (config.forms.eos, config.forms.answer),
-        (50256, None)
-    );
+    assert_eq!((config.forms.eos, config.forms.answer), (50256, None));
 }

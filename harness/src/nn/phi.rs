@@ -190,9 +190,7 @@ impl<T: Tensor> Phi<T> {
     /// # Errors
     /// When the library fails.
     pub fn logits(&self, fed: &T) -> Result<T> {
-        let last = self
-            .norm
-            .forward(&fed.narrow(1, fed.dims()[1] - 1, 1)?)?;
+        let last = self.norm.forward(&fed.narrow(1, fed.dims()[1] - 1, 1)?)?;
         last.linear(&self.head)?.reshape(&[self.config.vocab])
     }
 }

@@ -129,7 +129,11 @@ mod tests {
             ((4000, 4000), (3, 3)),
             ((600, 26_600), (24, 1)),
         ] {
-            assert_eq!(tiling(width, height, &PUBLISHED), wanted, "{width}x{height}");
+            assert_eq!(
+                tiling(width, height, &PUBLISHED),
+                wanted,
+                "{width}x{height}"
+            );
         }
     }
 

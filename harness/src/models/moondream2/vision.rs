@@ -2,9 +2,9 @@
 
 use super::config::VisionConfig;
 use crate::error::Result;
+use crate::nn::attention::Qkv;
 use crate::nn::mlp::{Activation, Mlp};
 use crate::nn::norm::LayerNorm;
-use crate::nn::attention::Qkv;
 use crate::nn::vit::{Block, in_parts};
 use crate::picture::Frames;
 use crate::tensor::{DType, Tensor};
@@ -83,9 +83,13 @@ impl<T: Tensor> Vision<T> {
     pub(super) fn project(&self, seen: &T, frames: &Frames) -> Result<T> {
         let (side, dim) = (self.config.side(), self.config.dim);
         let whole = seen.narrow(0, 0, 1)?.reshape(&[side * side, dim])?;
-        let crops = seen
-            .narrow(0, 1, frames.rows * frames.cols)?
-            .reshape(&[frames.rows, frames.cols, side, side, dim])?;
+        let crops = seen.narrow(0, 1, frames.rows * frames.cols)?.reshape(&[
+            frames.rows,
+            frames.cols,
+            side,
+            side,
+            dim,
+        ])?;
         let crops = pool(&stitch(&crops, self.config.margin)?, side, &self.on)?;
         let both = T::concat(&[&whole, &crops.reshape(&[side * side, dim])?], 1)?;
         self.projector.forward(&both)
