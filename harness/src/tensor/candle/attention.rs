@@ -1,14 +1,10 @@
 //! Grouped-query attention over candle's products.
 
-use candle_core::{DType, Device, IndexOp, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops;
 
-use super::cpu::Softmax;
+use super::cpu;
 use crate::tensor::Mask;
-
-/// Scores kept at once on a processor: 16 MiB of f32. More of them leave the caches, and buffers
-/// from 32 MiB on are mapped anew, page by page, at every call.
-const MAX_SCORES: usize = 4 << 20;
 
 /// See [`crate::tensor::Tensor::attention`].
 pub(super) fn attention(
@@ -18,39 +14,16 @@ pub(super) fn attention(
     scale: f32,
     mask: Mask,
 ) -> Result<Tensor> {
-    let (batch, heads, queries, _) = q.dims4()?;
+    let (_, heads, queries, _) = q.dims4()?;
     let (_, kv_heads, keys, _) = k.dims4()?;
     if kv_heads == 0 || !heads.is_multiple_of(kv_heads) || keys < queries && mask == Mask::Causal {
         let (q, k) = (q.dims(), k.dims());
         candle_core::bail!("attention: queries {q:?} do not fit keys {k:?}");
     }
-    let group = heads / kv_heads;
-    let at_once = (MAX_SCORES / (group * queries * keys).max(1)).max(1);
-    if !matches!(q.device(), Device::Cpu) || batch * kv_heads <= at_once {
-        return one(q, k, v, scale, mask);
+    if cpu::is_here(q) {
+        return cpu::attention(q, k, v, (scale, mask));
     }
-    in_parts([q, k, v], at_once, &|q, k, v| one(q, k, v, scale, mask))
-}
-
-/// A computation over `[q, k, v]` and what it gives.
-type Attend<'a> = &'a dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
-
-/// Attends for each batch entry, `at_once` key heads at a time, and joins the results.
-fn in_parts([q, k, v]: [&Tensor; 3], at_once: usize, attend: Attend<'_>) -> Result<Tensor> {
-    let (batch, kv_heads) = (k.dim(0)?, k.dim(1)?);
-    let group = q.dim(1)? / kv_heads;
-    let mut rows = Vec::with_capacity(batch);
-    for b in 0..batch {
-        let (q, k, v) = (q.i(b..=b)?, k.i(b..=b)?, v.i(b..=b)?);
-        let part = |start: usize| {
-            let len = at_once.min(kv_heads - start);
-            let q = q.narrow(1, start * group, len * group)?;
-            attend(&q, &k.narrow(1, start, len)?, &v.narrow(1, start, len)?)
-        };
-        let parts = (0..kv_heads).step_by(at_once).map(part);
-        rows.push(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?);
-    }
-    Tensor::cat(&rows, 0)
+    one(q, k, v, scale, mask)
 }
 
 /// Queries that share keys are stacked into the rows of one product, so that keys are never tiled.
@@ -75,10 +48,6 @@ fn one(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, mask: Mask) -> Result<Ten
 
 /// `scores`: `[b, kv_heads, group * queries, keys]`.
 fn probabilities(scores: Tensor, scale: f32, causal: Option<usize>, keys: usize) -> Result<Tensor> {
-    if matches!(scores.device(), Device::Cpu) && scores.dtype() == DType::F32 {
-        scores.inplace_op1(&Softmax { scale, causal })?;
-        return Ok(scores);
-    }
     let dtype = scores.dtype();
     let scores = scores.to_dtype(DType::F32)?.affine(f64::from(scale), 0.0)?;
     let scores = match causal {
@@ -119,23 +88,36 @@ fn causal_bias(queries: usize, keys: usize, device: &Device) -> Result<Tensor> {
 mod tests {
     use super::*;
 
+    /// The processor's kernel against the devices' chain of candle's operations.
+    fn check([queries, keys, dim]: [usize; 3], [heads, kv_heads]: [usize; 2], mask: Mask) {
+        let values = |heads, len| {
+            let dims = (2, len, heads, dim);
+            let x = Tensor::rand(-1f32, 1f32, dims, &Device::Cpu)?;
+            x.transpose(1, 2) // read where it lies, not copied
+        };
+        let run = || {
+            let (q, k) = (values(heads, queries)?, values(kv_heads, keys)?);
+            let v = values(kv_heads, keys)?;
+            let found = attention(&q, &k, &v, 0.3, mask)?;
+            let wanted = one(&q, &k.contiguous()?, &v.contiguous()?, 0.3, mask)?;
+            assert_eq!(found.dims(), wanted.dims());
+            (found - wanted)?.abs()?.max_all()?.to_scalar::<f32>()
+        };
+        let gap = run().unwrap();
+        let what = format!("{queries} queries, {keys} keys of {dim}, {heads}/{kv_heads} heads");
+        assert!(gap < 2e-6, "{what}, {mask:?}: {gap}");
+    }
+
     #[test]
-    fn parts_give_what_the_whole_gives() -> Result<()> {
-        let values = |heads| Tensor::rand(-1f32, 1f32, (2, heads, 5, 8), &Device::Cpu);
-        let (q, k, v) = (values(6)?, values(3)?, values(3)?);
+    fn heads_on_the_processor_attend_as_candles_operations_do() {
         for mask in [Mask::None, Mask::Causal] {
-            let attend = |q: &Tensor, k: &Tensor, v: &Tensor| one(q, k, v, 0.3, mask);
-            let whole = attend(&q, &k, &v)?.flatten_all()?.to_vec1::<f32>()?;
-            for at_once in [1, 2, 3] {
-                let parts = in_parts([&q, &k, &v], at_once, &attend)?;
-                assert_eq!(parts.dims(), [2, 6, 5, 8]);
-                assert_eq!(
-                    parts.flatten_all()?.to_vec1::<f32>()?,
-                    whole,
-                    "{at_once} {mask:?}"
-                );
+            for heads in [[3, 3], [6, 2], [4, 1]] {
+                for (queries, keys) in [(1, 1), (1, 37), (3, 33), (5, 64), (70, 70), (70, 97)] {
+                    check([queries, keys, 16], heads, mask);
+                    check([queries, keys, 40], heads, mask);
+                }
             }
         }
-        Ok(())
+        check([200, 2300, 64], [2, 1], Mask::Causal);
     }
 }

@@ -6,7 +6,7 @@ mod cpu;
 use candle_core as cc;
 use candle_nn::{ops, rotary_emb};
 
-use super::{DType, Mask, RopeSpec, Tensor, Values, Weight};
+use super::{Affine, DType, Mask, RopeSpec, Tensor, Values, Weight};
 use crate::error::{Error, Result};
 use crate::models::Device;
 
@@ -55,7 +55,10 @@ impl super::Device for On {
     }
 
     fn keeps_affine(&self, _bits: usize) -> &'static str {
-        "dequantised"
+        match self.0 {
+            cc::Device::Cpu => "as stored",
+            _ => "dequantised",
+        }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -70,11 +73,73 @@ impl super::Device for On {
     }
 }
 
-/// A matrix `[n, k]` with its bias `[n]`.
+/// A matrix `[n, k]` with its bias `[n]`, for activations of one type.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    weight: cc::Tensor,
+    weight: Kept,
     bias: Option<cc::Tensor>,
+    dtype: DType,
+}
+
+/// How a matrix is kept.
+#[derive(Clone, Debug)]
+enum Kept {
+    /// On the processor as the checkpoint stores it; the bias is f32 then.
+    Stored(cpu::Matrix),
+    /// Elsewhere in the activations' type.
+    Cast(cc::Tensor),
+}
+
+impl Kept {
+    fn new(weight: Weight<Candle>, dtype: DType) -> Result<Self> {
+        match weight {
+            Weight::Dense(weight) if cpu::is_here(&weight.0) => {
+                weight.0.dims2()?;
+                Ok(Self::Stored(cpu::Matrix::Dense(weight.0.contiguous()?)))
+            }
+            Weight::Dense(weight) => Ok(Self::Cast(weight.cast(dtype)?.0.contiguous()?)),
+            Weight::Affine(matrix) => {
+                let (n, k) = matrix.sizes()?;
+                let on = On(matrix.words.0.device().clone());
+                if !matches!(on.0, cc::Device::Cpu) {
+                    let values = matrix.dequantised()?;
+                    return Ok(Self::Cast(
+                        Candle::from_f32(&values, &[n, k], dtype, &on)?.0,
+                    ));
+                }
+                if !(matrix.group * matrix.bits).is_multiple_of(32) {
+                    // Groups that end inside a word: nobody publishes them.
+                    let values = Values::F32(matrix.dequantised()?);
+                    let values = Candle::from_values(values, &[n, k], &on)?;
+                    return Ok(Self::Stored(cpu::Matrix::Dense(values.0)));
+                }
+                Ok(Self::Stored(cpu::Matrix::Affine(parts(matrix)?)))
+            }
+        }
+    }
+
+    fn rows(&self) -> Result<usize> {
+        match self {
+            Self::Stored(matrix) => Ok(matrix.sizes()?.0),
+            Self::Cast(weight) => Ok(weight.dim(0)?),
+        }
+    }
+}
+
+/// The parts of an affine matrix with scales and biases of one type, which published ones have.
+fn parts(matrix: Affine<Candle>) -> Result<Affine<cc::Tensor>> {
+    let (mut scales, mut biases) = (matrix.scales.0, matrix.biases.0);
+    if scales.dtype() != biases.dtype() {
+        scales = scales.to_dtype(cc::DType::F32)?;
+        biases = biases.to_dtype(cc::DType::F32)?;
+    }
+    Ok(Affine {
+        words: matrix.words.0.contiguous()?,
+        scales: scales.contiguous()?,
+        biases: biases.contiguous()?,
+        bits: matrix.bits,
+        group: matrix.group,
+    })
 }
 
 /// Cosines and sines, `[max_len, dims / 2]` each.
@@ -115,7 +180,34 @@ fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
     })
 }
 
+/// `x W^T`: `[.., k] x [n, k] -> [.., n]`, by the device's own product.
+fn product(x: &cc::Tensor, weight: &cc::Tensor) -> cc::Result<cc::Tensor> {
+    let (n, k) = weight.dims2()?;
+    let mut dims = x.dims().to_vec();
+    match dims.last_mut() {
+        Some(last) if *last == k => *last = n,
+        _ => cc::bail!("linear: input {dims:?} does not end in {k}"),
+    }
+    let rows: usize = dims.iter().rev().skip(1).product();
+    x.contiguous()?
+        .reshape((rows, k))?
+        .matmul(&weight.t()?)?
+        .reshape(dims)
+}
+
 impl Candle {
+    /// An activation on the processor, or the device's own.
+    fn activate(
+        &self,
+        kind: cpu::Activation,
+        device: impl Fn(&cc::Tensor) -> cc::Result<cc::Tensor>,
+    ) -> Result<Self> {
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::activation(&self.0, kind)?));
+        }
+        Ok(Self(device(&self.0)?))
+    }
+
     fn same_dtype(&self, op: &'static str, rhs: &Self) -> Result<()> {
         if self.0.dtype() == rhs.0.dtype() {
             return Ok(());
@@ -190,7 +282,11 @@ impl Tensor for Candle {
     }
 
     fn permute(&self, axes: &[usize]) -> Result<Self> {
-        Ok(Self(self.0.permute(axes)?.contiguous()?))
+        let turned = self.0.permute(axes)?;
+        if cpu::is_here(&turned) {
+            return Ok(Self(turned)); // a view: what needs dense values copies, attention does not
+        }
+        Ok(Self(turned.contiguous()?))
     }
 
     fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
@@ -209,11 +305,17 @@ impl Tensor for Candle {
 
     fn add(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("add", rhs)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::add(&self.0, &rhs.0)?));
+        }
         Ok(Self(self.0.broadcast_add(&rhs.0)?))
     }
 
     fn mul(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("mul", rhs)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::mul(&self.0, &rhs.0)?));
+        }
         Ok(Self(self.0.broadcast_mul(&rhs.0)?))
     }
 
@@ -222,22 +324,39 @@ impl Tensor for Candle {
     }
 
     fn sigmoid(&self) -> Result<Self> {
-        Ok(Self(ops::sigmoid(&self.0)?))
+        self.activate(cpu::Activation::Sigmoid, ops::sigmoid)
     }
 
     fn silu(&self) -> Result<Self> {
-        Ok(Self(cpu::activation(&self.0, cpu::Activation::Silu)?))
+        self.activate(cpu::Activation::Silu, ops::silu)
     }
 
     fn gelu_tanh(&self) -> Result<Self> {
-        Ok(Self(cpu::activation(&self.0, cpu::Activation::GeluTanh)?))
+        self.activate(cpu::Activation::GeluTanh, cc::Tensor::gelu)
     }
 
     fn gelu_erf(&self) -> Result<Self> {
-        Ok(Self(self.0.gelu_erf()?))
+        self.activate(cpu::Activation::GeluErf, cc::Tensor::gelu_erf)
+    }
+
+    fn quick_gelu(&self) -> Result<Self> {
+        self.activate(cpu::Activation::QuickGelu, |x| {
+            x * ops::sigmoid(&x.affine(1.702, 0.0)?)?
+        })
+    }
+
+    fn swiglu(gate: &Self, up: &Self) -> Result<Self> {
+        gate.same_dtype("swiglu", up)?;
+        if cpu::is_here(&gate.0) {
+            return Ok(Self(cpu::swiglu(&gate.0, &up.0)?));
+        }
+        gate.silu()?.mul(up)
     }
 
     fn softmax(&self) -> Result<Self> {
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::softmax(&self.0)?));
+        }
         Ok(Self(ops::softmax_last_dim(&self.0.contiguous()?)?))
     }
 
@@ -259,50 +378,73 @@ impl Tensor for Candle {
     }
 
     fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Linear> {
-        let weight = match weight {
-            Weight::Dense(weight) => weight.cast(dtype)?,
-            Weight::Affine(matrix) => {
-                let (n, k) = matrix.sizes()?;
-                let on = On(matrix.words.0.device().clone());
-                Self::from_f32(&matrix.dequantised()?, &[n, k], dtype, &on)?
-            }
-        };
+        let weight = Kept::new(weight, dtype)?;
+        let n = weight.rows()?;
         if let Some(bias) = &bias {
-            weight.same_dtype("linear_new", bias)?;
-            if bias.0.dims() != [weight.0.dim(0)?] {
-                let detail = format!("bias {:?} on weight {:?}", bias.0.dims(), weight.0.dims());
+            if bias.dtype() != dtype {
+                return Err(Error::DType {
+                    op: "linear_new",
+                    left: dtype.name(),
+                    right: bias.dtype().name(),
+                });
+            }
+            if bias.0.dims() != [n] {
+                let detail = format!("bias {:?} on {n} rows", bias.0.dims());
                 return Err(Error::Shape {
                     op: "linear_new",
                     detail,
                 });
             }
         }
+        let bias = match (&weight, bias) {
+            (Kept::Stored(_), Some(bias)) => Some(bias.cast(DType::F32)?.0),
+            (_, bias) => bias.map(|bias| bias.0),
+        };
         Ok(Linear {
-            weight: weight.0.contiguous()?,
-            bias: bias.map(|b| b.0),
+            weight,
+            bias,
+            dtype,
         })
     }
 
     fn linear(&self, layer: &Linear) -> Result<Self> {
-        self.same_dtype("linear", &Self(layer.weight.clone()))?;
-        let product = cpu::product(&self.0, &layer.weight)?;
-        match &layer.bias {
-            None => Ok(Self(product)),
-            Some(bias) => Ok(Self(product.broadcast_add(bias)?)),
+        if self.dtype() != layer.dtype {
+            return Err(Error::DType {
+                op: "linear",
+                left: self.dtype().name(),
+                right: layer.dtype.name(),
+            });
+        }
+        match (&layer.weight, &layer.bias) {
+            (Kept::Stored(matrix), bias) => Ok(Self(matrix.product(&self.0, bias.as_ref())?)),
+            (Kept::Cast(weight), None) => Ok(Self(product(&self.0, weight)?)),
+            (Kept::Cast(weight), Some(bias)) => {
+                Ok(Self(product(&self.0, weight)?.broadcast_add(bias)?))
+            }
         }
     }
 
     fn embed(table: &Linear, ids: &Self) -> Result<Self> {
-        Ok(Self(table.weight.index_select(&ids.0, 0)?))
+        match &table.weight {
+            Kept::Stored(matrix) => Ok(Self(matrix.rows(&ids.0, to_candle(table.dtype))?)),
+            Kept::Cast(weight) => Ok(Self(weight.index_select(&ids.0, 0)?)),
+        }
     }
 
     fn rms_norm(&self, weight: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("rms_norm", weight)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::rms_norm(&self.0, &weight.0, eps)?));
+        }
         Ok(Self(ops::rms_norm(&self.0.contiguous()?, &weight.0, eps)?))
     }
 
     fn layer_norm(&self, weight: &Self, bias: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("layer_norm", weight)?;
+        self.same_dtype("layer_norm", bias)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::layer_norm(&self.0, &weight.0, &bias.0, eps)?));
+        }
         Ok(Self(ops::layer_norm(
             &self.0.contiguous()?,
             &weight.0,
