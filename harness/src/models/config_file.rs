@@ -53,7 +53,7 @@ pub(crate) struct LlamaFile {
     rope_theta: f64,
     max_position_embeddings: usize,
     hidden_act: String,
-    rope_scaling: Option<Value>,
+    pub(crate) rope_scaling: Option<Value>,
     sliding_window: Option<usize>,
     #[serde(default)]
     attention_bias: bool,
@@ -63,8 +63,9 @@ pub(crate) struct LlamaFile {
 }
 
 impl LlamaFile {
-    /// The decoder; `tied` is what the file says outside, which goes before what it says inside.
-    pub(crate) fn check(self, tied: Option<bool>) -> Result<LlamaConfig, String> {
+    /// The decoder that `place` of the file describes; `tied` is what the file says outside of it, which
+    /// goes before what it says inside.
+    pub(crate) fn check(self, place: &str, tied: Option<bool>) -> Result<LlamaConfig, String> {
         let (dim, heads) = (self.hidden_size, self.num_attention_heads);
         let kv_heads = self.num_key_value_heads.unwrap_or(heads);
         let (layers, room) = (self.num_hidden_layers, self.max_position_embeddings);
@@ -77,20 +78,19 @@ impl LlamaFile {
             self.vocab_size,
             room,
         ];
-        sizes_within("text_config", &sizes)?;
+        sizes_within(place, &sizes)?;
         let head_dim = self.head_dim.unwrap_or(dim / heads);
-        sizes_within("text_config.head_dim", &[head_dim])?;
+        sizes_within(&format!("{place}.head_dim"), &[head_dim])?;
         if !heads.is_multiple_of(kv_heads) || !head_dim.is_multiple_of(2) {
             return Err(format!(
-                "text_config: {heads} heads of {head_dim} do not share {kv_heads} key heads"
+                "{place}: {heads} heads of {head_dim} do not share {kv_heads} key heads"
             ));
         }
-        supported("text_config.hidden_act", &self.hidden_act, "silu")?;
+        supported(&format!("{place}.hidden_act"), &self.hidden_act, "silu")?;
         if self.attention_bias || self.mlp_bias || self.rope_scaling.is_some() {
-            return Err(
-                "text_config: attention_bias, mlp_bias and rope_scaling are not supported"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "{place}: attention_bias, mlp_bias and rope_scaling are not supported"
+            ));
         }
         // A window never bites where the model has no more room than it.
         let max_len = self.sliding_window.map_or(room, |window| room.min(window));
@@ -104,6 +104,7 @@ impl LlamaFile {
             vocab: self.vocab_size,
             eps: self.rms_norm_eps,
             rope_theta: self.rope_theta,
+            long_rope: None,
             max_len,
             tied: tied.or(self.tie_word_embeddings).unwrap_or(false),
         })
@@ -124,32 +125,36 @@ pub(crate) struct VitFile {
 }
 
 impl VitFile {
-    /// The vision tower up to hidden state `state`, counted from 0 for what enters the first block,
+    /// The vision tower that `place` of the file describes, up to hidden state `state`, counted from 0 for what enters the first block,
     /// or from the end as transformers counts: -1 is what the last block gives.
-    pub(crate) fn check(self, family: Family, state: i64) -> Result<VitConfig, String> {
+    pub(crate) fn check(
+        self,
+        place: &str,
+        family: Family,
+        state: i64,
+    ) -> Result<VitConfig, String> {
         let (dim, heads) = (self.hidden_size, self.num_attention_heads);
         let (image, patch) = (self.image_size, self.patch_size);
         let depth = self.num_hidden_layers;
         let sizes = [dim, depth, heads, self.intermediate_size, image, patch];
-        sizes_within("vision_config", &sizes)?;
+        sizes_within(place, &sizes)?;
         if !image.is_multiple_of(patch) || !dim.is_multiple_of(heads) {
-            return Err(
-                "vision_config: patch_size must divide image_size, the heads hidden_size"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "{place}: patch_size must divide image_size, the heads hidden_size"
+            ));
         }
         let states = depth as i64 + 1;
         let at = if state < 0 { states + state } else { state };
         if !(0..states).contains(&at) {
             return Err(format!(
-                "vision_feature_layer {state}: there are {states} hidden states"
+                "{place}: features of hidden state {state}: there are {states}"
             ));
         }
         let (act, activation) = match family {
             Family::Siglip => ("gelu_pytorch_tanh", Activation::GeluTanh),
             Family::Clip => ("quick_gelu", Activation::QuickGelu),
         };
-        supported("vision_config.hidden_act", &self.hidden_act, act)?;
+        supported(&format!("{place}.hidden_act"), &self.hidden_act, act)?;
         Ok(VitConfig {
             dim,
             layers: at as usize,

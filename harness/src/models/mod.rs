@@ -4,6 +4,7 @@ mod backend;
 mod config_file;
 pub mod listing;
 pub mod llava_next;
+pub mod phi35_vision;
 mod preprocessor;
 pub mod published;
 pub mod smolvlm;
@@ -158,6 +159,8 @@ pub enum Architecture {
     SmolVlm,
     /// LLaVA-NeXT.
     LlavaNext,
+    /// Phi-3-vision and Phi-3.5-vision.
+    Phi35Vision,
 }
 
 /// The registry: what checkpoints call each architecture.
@@ -165,6 +168,7 @@ const ARCHITECTURES: &[(&str, Architecture)] = &[
     ("idefics3", Architecture::SmolVlm),
     ("smolvlm", Architecture::SmolVlm),
     ("llava_next", Architecture::LlavaNext),
+    ("phi3_v", Architecture::Phi35Vision),
 ];
 
 impl Architecture {
@@ -198,6 +202,9 @@ pub fn tensors(dir: &Path, form: Form) -> Result<Vec<Stored>> {
         }
         Architecture::LlavaNext => {
             llava_next::shapes::tensors(&llava_next::config::Config::load(dir)?, form)
+        }
+        Architecture::Phi35Vision => {
+            phi35_vision::shapes::tensors(&phi35_vision::config::Config::load(dir)?, form)
         }
     })
 }
@@ -274,6 +281,10 @@ pub fn load_on<T: Tensor + 'static>(
         Architecture::LlavaNext => {
             engine(llava_next::LlavaNext::<T>::load(dir, on, precision)?, dir)
         }
+        Architecture::Phi35Vision => engine(
+            phi35_vision::Phi35Vision::<T>::load(dir, on, precision)?,
+            dir,
+        ),
     }
 }
 

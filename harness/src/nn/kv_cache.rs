@@ -46,6 +46,11 @@ impl<T: Tensor> KvCache<T> {
         self.len == 0
     }
 
+    /// Forgets all positions; the room stays.
+    pub const fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Appends `k` and `v`, `[1, kv_heads, t, head_dim]`, and returns all keys and values so far.
     ///
     /// # Errors

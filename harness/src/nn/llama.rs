@@ -1,8 +1,15 @@
 //! The Llama decoder: RMS norms, rotary positions, grouped-query attention, gated MLP.
+//!
+//! Mistral is the same; Phi-3 packs its projections and has LongRoPE, whose angles depend on how many
+//! positions are fed in all. The rule is the reference's: up to [`LongRope::original`] positions
+//! every one is turned by the short angles, beyond that every one by the long ones. The token that
+//! goes beyond is therefore fed together with all before it once more, so that whatever the cache
+//! holds, logits are those of one pass over the whole text.
 
 use super::KvCache;
-use super::attention::{join_heads, split_heads};
+use super::attention::{Qkv, join_heads};
 use super::mlp::GatedMlp;
+use super::rope::LongRope;
 use crate::error::{Error, Result};
 use crate::models::listing::Place;
 use crate::tensor::{DType, Mask, RopeSpec, Tensor};
@@ -29,29 +36,47 @@ pub struct LlamaConfig {
     pub eps: f32,
     /// Base of the rotary angles.
     pub rope_theta: f64,
+    /// What stretches them over long texts, where anything does.
+    pub long_rope: Option<LongRope>,
     /// Positions the model was made for.
     pub max_len: usize,
     /// Whether the head is the embedding table.
     pub tied: bool,
 }
 
+/// How checkpoints hold the layers that read the same input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Projections {
+    /// Each by itself: `q_proj`, `k_proj`, `v_proj`; `gate_proj`, `up_proj`.
+    Apart,
+    /// One after the other: `qkv_proj`; `gate_up_proj`.
+    Packed,
+}
+
 impl LlamaConfig {
     /// Lists what [`Llama::load`] reads, the head left out.
-    pub fn list(&self, at: &mut Place<'_>) {
+    pub fn list(&self, projections: Projections, at: &mut Place<'_>) {
         let (dim, wide) = (self.dim, self.heads * self.head_dim);
         let narrow = self.kv_heads * self.head_dim;
         at.embedding("embed_tokens", self.vocab, dim);
         for i in 0..self.layers {
             let mut layer = at.at(format!("layers.{i}"));
             let mut attention = layer.at("self_attn");
-            attention.linear("q_proj", wide, dim);
-            attention.linear("k_proj", narrow, dim);
-            attention.linear("v_proj", narrow, dim);
-            attention.linear("o_proj", dim, wide);
-            let mut mlp = layer.at("mlp");
-            mlp.linear("gate_proj", self.inner, dim);
-            mlp.linear("up_proj", self.inner, dim);
-            mlp.linear("down_proj", dim, self.inner);
+            match projections {
+                Projections::Apart => {
+                    attention.linear("q_proj", wide, dim);
+                    attention.linear("k_proj", narrow, dim);
+                    attention.linear("v_proj", narrow, dim);
+                    layer.at("mlp").linear("gate_proj", self.inner, dim);
+                    layer.at("mlp").linear("up_proj", self.inner, dim);
+                }
+                Projections::Packed => {
+                    attention.linear("qkv_proj", wide + 2 * narrow, dim);
+                    layer.at("mlp").linear("gate_up_proj", 2 * self.inner, dim);
+                }
+            }
+            layer.at("self_attn").linear("o_proj", dim, wide);
+            layer.at("mlp").linear("down_proj", dim, self.inner);
             layer.norm("input_layernorm", dim);
             layer.norm("post_attention_layernorm", dim);
         }
@@ -61,9 +86,7 @@ impl LlamaConfig {
 
 struct Block<T: Tensor> {
     norm1: T,
-    q: T::Linear,
-    k: T::Linear,
-    v: T::Linear,
+    qkv: Qkv<T>,
     out: T::Linear,
     norm2: T,
     mlp: GatedMlp<T>,
@@ -73,11 +96,19 @@ impl<T: Tensor> Block<T> {
     fn load(weights: &Weights<'_, T>, c: &LlamaConfig) -> Result<Self> {
         let attention = weights.at("self_attn");
         let (wide, narrow) = (c.heads * c.head_dim, c.kv_heads * c.head_dim);
+        let qkv = if attention.has("qkv_proj.weight") {
+            Qkv::Packed(attention.linear("qkv_proj", wide + 2 * narrow, c.dim)?)
+        } else {
+            let part = |name, n| attention.linear(name, n, c.dim);
+            Qkv::Apart([
+                part("q_proj", wide)?,
+                part("k_proj", narrow)?,
+                part("v_proj", narrow)?,
+            ])
+        };
         Ok(Self {
             norm1: weights.tensor("input_layernorm.weight", &[c.dim])?,
-            q: attention.linear("q_proj", wide, c.dim)?,
-            k: attention.linear("k_proj", narrow, c.dim)?,
-            v: attention.linear("v_proj", narrow, c.dim)?,
+            qkv,
             out: attention.linear("o_proj", c.dim, wide)?,
             norm2: weights.tensor("post_attention_layernorm.weight", &[c.dim])?,
             mlp: GatedMlp::load(&weights.at("mlp"), c.dim, c.inner)?,
@@ -87,15 +118,29 @@ impl<T: Tensor> Block<T> {
     fn forward(&self, x: &T, c: &LlamaConfig, rope: &T::Rope, cache: &mut KvCache<T>) -> Result<T> {
         let normed = x.rms_norm(&self.norm1, c.eps)?;
         let offset = cache.len();
-        let q = split_heads(&normed.linear(&self.q)?, c.heads)?.rope(rope, offset)?;
-        let k = split_heads(&normed.linear(&self.k)?, c.kv_heads)?.rope(rope, offset)?;
-        let v = split_heads(&normed.linear(&self.v)?, c.kv_heads)?;
-        let (k, v) = cache.append(&k, &v)?;
+        let [q, k, v] = self.qkv.forward(&normed, c.heads, c.kv_heads)?;
+        let q = q.rope(rope, offset)?;
+        let (k, v) = cache.append(&k.rope(rope, offset)?, &v)?;
         let scale = (c.head_dim as f32).sqrt().recip();
         let attended = join_heads(&q.attention(&k, &v, scale, Mask::Causal)?)?;
         let x = x.add(&attended.linear(&self.out)?)?;
         x.add(&self.mlp.forward(&x.rms_norm(&self.norm2, c.eps)?)?)
     }
+}
+
+/// What a conversation has been fed.
+pub struct Cache<T: Tensor> {
+    layers: Vec<KvCache<T>>,
+    far: Option<Far<T>>,
+}
+
+/// What it takes to go over to LongRoPE's long angles.
+struct Far<T: Tensor> {
+    /// The last number of positions for the short ones.
+    from: usize,
+    rope: T::Rope,
+    /// All that was fed at the short ones, `[t, dim]` each.
+    fed: Vec<T>,
 }
 
 /// Embeddings in, logits out.
@@ -111,19 +156,24 @@ pub struct Llama<T: Tensor> {
 }
 
 impl<T: Tensor> Llama<T> {
-    /// Reads `embed_tokens`, `layers.*` and `norm` below `weights`, and the head `[vocab, dim]`.
+    /// Reads `layers.*` and `norm` below `weights`, the embeddings `[vocab, dim]` at `table`, and
+    /// `lm_head`, likewise, below `head`.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn load(
         weights: &Weights<'_, T>,
+        table: &Weights<'_, T>,
         head: &Weights<'_, T>,
         config: LlamaConfig,
     ) -> Result<Self> {
         let (layers, c) = (weights.at("layers"), &config);
-        let spec = RopeSpec::plain(c.head_dim, c.rope_theta, c.max_len);
+        let spec = match &c.long_rope {
+            None => RopeSpec::plain(c.head_dim, c.rope_theta, c.max_len),
+            Some(long) => long.near(c.rope_theta),
+        };
         Ok(Self {
-            embeddings: weights.linear("embed_tokens", c.vocab, c.dim)?,
+            embeddings: table.linear("", c.vocab, c.dim)?,
             blocks: (0..c.layers)
                 .map(|i| Block::load(&layers.at(i), c))
                 .collect::<Result<_>>()?,
@@ -146,11 +196,11 @@ impl<T: Tensor> Llama<T> {
         &self.config
     }
 
-    /// An empty cache for each layer with room for `capacity` positions.
+    /// An empty cache with room for `capacity` positions.
     ///
     /// # Errors
     /// [`Error::Prompt`] when that is more than the model was made for.
-    pub fn cache(&self, capacity: usize) -> Result<Vec<KvCache<T>>> {
+    pub fn cache(&self, capacity: usize) -> Result<Cache<T>> {
         let (c, room) = (&self.config, self.config.max_len);
         if capacity > room {
             return Err(Error::Prompt(format!(
@@ -158,7 +208,19 @@ impl<T: Tensor> Llama<T> {
             )));
         }
         let one = || KvCache::new(c.kv_heads, capacity, c.head_dim, self.dtype, &self.on);
-        (0..c.layers).map(|_| one()).collect()
+        let long = c.long_rope.as_ref().filter(|l| capacity > l.original);
+        let far = |long: &LongRope| -> Result<Far<T>> {
+            let spec = long.far(c.rope_theta, capacity);
+            Ok(Far {
+                from: long.original,
+                rope: T::rope_new(&spec, self.dtype, &self.on)?,
+                fed: Vec::new(),
+            })
+        };
+        Ok(Cache {
+            layers: (0..c.layers).map(|_| one()).collect::<Result<_>>()?,
+            far: long.map(far).transpose()?,
+        })
     }
 
     /// Ids `[t]` -> `[t, dim]`.
@@ -173,11 +235,31 @@ impl<T: Tensor> Llama<T> {
     ///
     /// # Errors
     /// When the cache is full, or the library fails.
-    pub fn forward(&self, embeddings: &T, cache: &mut [KvCache<T>]) -> Result<T> {
+    pub fn forward(&self, embeddings: &T, cache: &mut Cache<T>) -> Result<T> {
+        let Cache { layers, far } = cache;
+        let Some(far) = far else {
+            return self.feed(embeddings, &self.rope, layers);
+        };
+        let before = layers.first().map_or(0, KvCache::len);
+        if before + embeddings.dims()[0] <= far.from {
+            far.fed.push(embeddings.clone());
+            return self.feed(embeddings, &self.rope, layers);
+        }
+        let mut again = std::mem::take(&mut far.fed);
+        if again.is_empty() {
+            return self.feed(embeddings, &far.rope, layers);
+        }
+        layers.iter_mut().for_each(KvCache::clear);
+        again.push(embeddings.clone());
+        let all = T::concat(&again.iter().collect::<Vec<_>>(), 0)?;
+        self.feed(&all, &far.rope, layers)
+    }
+
+    fn feed(&self, embeddings: &T, rope: &T::Rope, layers: &mut [KvCache<T>]) -> Result<T> {
         let (len, dim) = (embeddings.dims()[0], self.config.dim);
         let mut x = embeddings.reshape(&[1, len, dim])?;
-        for (block, cache) in self.blocks.iter().zip(cache) {
-            x = block.forward(&x, &self.config, &self.rope, cache)?;
+        for (block, cache) in self.blocks.iter().zip(layers) {
+            x = block.forward(&x, &self.config, rope, cache)?;
         }
         let last = x
             .narrow(1, len - 1, 1)?

@@ -67,31 +67,50 @@ impl<T: Tensor> Mlp<T> {
 
 /// `down(silu(gate(x)) * up(x))`, without bias.
 pub struct GatedMlp<T: Tensor> {
-    gate: T::Linear,
-    up: T::Linear,
+    gate_up: GateUp<T>,
     down: T::Linear,
 }
 
+/// Gate and up: two layers, or one that gives first the one, then the other.
+enum GateUp<T: Tensor> {
+    /// Each `[inner, dim]`.
+    Apart([T::Linear; 2]),
+    /// `[2 inner, dim]`.
+    Packed(T::Linear),
+}
+
 impl<T: Tensor> GatedMlp<T> {
-    /// Reads `gate_proj`, `up_proj` `[inner, dim]` and `down_proj` `[dim, inner]`.
+    /// Reads `gate_proj`, `up_proj` `[inner, dim]`, or `gate_up_proj` `[2 inner, dim]` where that is
+    /// there, and `down_proj` `[dim, inner]`.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn load(weights: &Weights<'_, T>, dim: usize, inner: usize) -> Result<Self> {
-        let gate = weights.linear("gate_proj", inner, dim)?;
-        let up = weights.linear("up_proj", inner, dim)?;
+        let gate_up = if weights.has("gate_up_proj.weight") {
+            GateUp::Packed(weights.linear("gate_up_proj", 2 * inner, dim)?)
+        } else {
+            let gate = weights.linear("gate_proj", inner, dim)?;
+            GateUp::Apart([gate, weights.linear("up_proj", inner, dim)?])
+        };
         Ok(Self {
-            gate,
-            up,
+            gate_up,
             down: weights.linear("down_proj", dim, inner)?,
         })
     }
 
-    /// `[.., dim] -> [.., dim]`.
+    /// `[b, t, dim] -> [b, t, dim]`.
     ///
     /// # Errors
     /// When the library fails.
     pub fn forward(&self, x: &T) -> Result<T> {
-        T::swiglu(&x.linear(&self.gate)?, &x.linear(&self.up)?)?.linear(&self.down)
+        let [gate, up] = match &self.gate_up {
+            GateUp::Apart([gate, up]) => [x.linear(gate)?, x.linear(up)?],
+            GateUp::Packed(layer) => {
+                let both = x.linear(layer)?;
+                let inner = both.dims()[2] / 2;
+                [both.narrow(2, 0, inner)?, both.narrow(2, inner, inner)?]
+            }
+        };
+        T::swiglu(&gate, &up)?.linear(&self.down)
     }
 }

@@ -5,6 +5,8 @@ pub mod kv_cache;
 pub mod llama;
 pub mod mlp;
 pub mod norm;
+pub mod patches;
+pub mod rope;
 pub mod vit;
 
 pub use kv_cache::KvCache;

@@ -5,7 +5,8 @@
 //!
 //! Source: `modeling_siglip.py`, `modeling_clip.py` in transformers.
 
-use super::attention::{join_heads, split_heads};
+pub use super::attention::Qkv;
+use super::attention::join_heads;
 use super::mlp::{Activation, Mlp};
 use super::norm::LayerNorm;
 use crate::error::Result;
@@ -84,34 +85,6 @@ impl VitConfig {
     }
 }
 
-/// Keys, queries and values: three layers, or one that gives them one after the other.
-pub enum Qkv<T: Tensor> {
-    /// `q`, `k`, `v`, each `[dim, dim]`.
-    Apart([T::Linear; 3]),
-    /// `[3 dim, dim]`.
-    Packed(T::Linear),
-}
-
-impl<T: Tensor> Qkv<T> {
-    /// `[b, t, dim]` -> queries, keys and values, each `[b, heads, t, dim / heads]`.
-    fn forward(&self, x: &T, heads: usize) -> Result<[T; 3]> {
-        let [q, k, v] = match self {
-            Self::Apart([q, k, v]) => [x.linear(q)?, x.linear(k)?, x.linear(v)?],
-            Self::Packed(layer) => {
-                let dim = x.dims()[2];
-                let all = x.linear(layer)?;
-                let part = |i| all.narrow(2, i * dim, dim);
-                [part(0)?, part(1)?, part(2)?]
-            }
-        };
-        Ok([
-            split_heads(&q, heads)?,
-            split_heads(&k, heads)?,
-            split_heads(&v, heads)?,
-        ])
-    }
-}
-
 /// A block: attention, then feed-forward, each after a norm and added to what came in.
 pub struct Block<T: Tensor> {
     /// Before attention.
@@ -145,7 +118,7 @@ impl<T: Tensor> Block<T> {
     /// # Errors
     /// When the library fails.
     pub fn forward(&self, x: &T, heads: usize) -> Result<T> {
-        let [q, k, v] = self.qkv.forward(&self.norm1.forward(x)?, heads)?;
+        let [q, k, v] = self.qkv.forward(&self.norm1.forward(x)?, heads, heads)?;
         let scale = (q.dims()[3] as f32).sqrt().recip();
         let x = x.add(&join_heads(&q.attention(&k, &v, scale, Mask::None)?)?.linear(&self.out)?)?;
         x.add(&self.mlp.forward(&self.norm2.forward(&x)?)?)

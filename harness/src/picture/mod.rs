@@ -31,6 +31,19 @@ impl Picture {
         resample::resize(self, width.max(1), height.max(1), filter)
     }
 
+    /// Rows as columns.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let (width, height) = (self.height, self.width);
+        let mut rgb = Vec::with_capacity(self.rgb.len());
+        for x in 0..self.width {
+            for row in self.rgb.chunks_exact(3 * self.width) {
+                rgb.extend_from_slice(&row[3 * x..3 * x + 3]);
+            }
+        }
+        Self { width, height, rgb }
+    }
+
     /// The `width` x `height` pixels whose upper left corner is (`left`, `top`).
     ///
     /// # Errors
@@ -67,6 +80,14 @@ mod tests {
     fn crop_takes_the_rectangle() {
         let part = numbered(4, 3).crop(1, 1, 2, 2).unwrap();
         assert_eq!(part.rgb, [15, 16, 17, 18, 19, 20, 27, 28, 29, 30, 31, 32]);
+    }
+
+    #[test]
+    fn transposing_swaps_rows_and_columns() {
+        let turned = numbered(3, 2).transposed();
+        assert_eq!((turned.width, turned.height), (2, 3));
+        let wanted = [0, 1, 2, 9, 10, 11, 3, 4, 5, 12, 13, 14, 6, 7, 8, 15, 16, 17];
+        assert_eq!(turned.rgb, wanted);
     }
 
     #[test]

@@ -97,7 +97,10 @@ impl File {
         supported("projector_hidden_act", &self.projector_hidden_act, "gelu")?;
         let strategy = &self.vision_feature_select_strategy;
         supported("vision_feature_select_strategy", strategy, "default")?;
-        let text = self.text_config.llama.check(self.tie_word_embeddings)?;
+        let text = self
+            .text_config
+            .llama
+            .check("text_config", self.tie_word_embeddings)?;
         if self.image_token_index as usize >= text.vocab {
             return Err(format!(
                 "image_token_index {} is outside the vocabulary of {}",
@@ -105,9 +108,11 @@ impl File {
             ));
         }
         Ok(Config {
-            vision: self
-                .vision_config
-                .check(Family::Clip, self.vision_feature_layer)?,
+            vision: self.vision_config.check(
+                "vision_config",
+                Family::Clip,
+                self.vision_feature_layer,
+            )?,
             text,
             image_token: self.image_token_index,
         })

@@ -17,8 +17,7 @@ use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
 use crate::models::stop_ids::stop_ids;
 use crate::models::{Manners, Precision, Prompt, Vlm, join, scatter};
-use crate::nn::KvCache;
-use crate::nn::llama::Llama;
+use crate::nn::llama::{Cache, Llama};
 use crate::nn::mlp::{Activation, Mlp};
 use crate::nn::vit::Vit;
 use crate::picture::{Frames, Picture};
@@ -109,6 +108,7 @@ impl<T: Tensor> LlavaNext<T> {
             newline: root.tensor(names.newline, &[dim])?.reshape(&[1, 1, dim])?,
             text: Llama::load(
                 &root.at(names.text),
+                &root.at(names.text).at("embed_tokens"),
                 &root.at(names.head),
                 config.text.clone(),
             )?,
@@ -186,7 +186,7 @@ impl<T: Tensor> LlavaNext<T> {
 
 impl<T: Tensor> Vlm for LlavaNext<T> {
     type Tensor = T;
-    type Cache = Vec<KvCache<T>>;
+    type Cache = Cache<T>;
 
     fn prompt(&self, request: &Request<'_>) -> Result<Prompt> {
         check_messages(request.messages)?;

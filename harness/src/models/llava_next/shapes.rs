@@ -4,6 +4,7 @@ use super::NESTED;
 use super::config::Config;
 use crate::models::listing::{Listing, Stored};
 use crate::models::published::Form;
+use crate::nn::llama::Projections;
 
 /// Every tensor, as a publication of that form stores them.
 #[must_use]
@@ -15,7 +16,9 @@ pub fn tensors(config: &Config, form: Form) -> Vec<Stored> {
     projector.biased("linear_1", dim, seen);
     projector.biased("linear_2", dim, dim);
     all.at("").tensor(NESTED.newline, &[dim]);
-    config.text.list(&mut all.at(NESTED.text));
+    config
+        .text
+        .list(Projections::Apart, &mut all.at(NESTED.text));
     if !config.text.tied {
         all.at(NESTED.head)
             .linear("lm_head", config.text.vocab, dim);

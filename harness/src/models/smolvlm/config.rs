@@ -78,8 +78,12 @@ struct File {
 
 impl File {
     fn check(self) -> Result<Config, String> {
-        let text = self.text_config.check(self.tie_word_embeddings)?;
-        let vision = self.vision_config.check(Family::Siglip, -1)?;
+        let text = self
+            .text_config
+            .check("text_config", self.tie_word_embeddings)?;
+        let vision = self
+            .vision_config
+            .check("vision_config", Family::Siglip, -1)?;
         let shuffle = self.scale_factor;
         if shuffle == 0 || !vision.side().is_multiple_of(shuffle) {
             return Err(format!(

@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::models::published::Layout;
 use crate::models::stop_ids::stop_ids;
 use crate::models::{Manners, Precision, Prompt, Vlm, join, scatter};
-use crate::nn::KvCache;
-use crate::nn::llama::Llama;
+use crate::nn::llama::{Cache, Llama};
+use crate::nn::patches;
 use crate::nn::vit::Vit;
 use crate::picture::{Frames, Picture};
 use crate::subject::{Request, Turns};
@@ -93,6 +93,7 @@ impl<T: Tensor> SmolVlm<T> {
         let dtype = precision.dtype(on, facts.float);
         let root = Weights::<T>::new(&checkpoint, dtype, on);
         let head = root.at(names.head);
+        let table = root.at(names.text).at("embed_tokens");
         let wide = config.vision.dim * config.shuffle * config.shuffle;
         let connector = root.at(names.connector).at("modality_projection");
         if image.tile != config.vision.image {
@@ -108,7 +109,7 @@ impl<T: Tensor> SmolVlm<T> {
         Ok(Self {
             vision: Vit::load(&root.at(names.vision), config.vision.clone())?,
             projection: connector.linear("proj", config.text.dim, wide)?,
-            text: Llama::load(&root.at(names.text), &head, config.text.clone())?,
+            text: Llama::load(&root.at(names.text), &table, &head, config.text.clone())?,
             manners: Manners {
                 stop_ids: stop_ids(dir)?,
                 never_later: Vec::new(),
@@ -146,30 +147,14 @@ impl<T: Tensor> SmolVlm<T> {
     /// # Errors
     /// When the library fails.
     pub fn connect(&self, seen: &T) -> Result<T> {
-        pixel_shuffle(seen, self.config.vision.side(), self.config.shuffle)?
+        patches::merge(seen, self.config.vision.side(), self.config.shuffle)?
             .linear(&self.projection)
     }
 }
 
-/// Merges `r x r` neighbouring patches into one token.
-///
-/// `x`: `[frames, side * side, dim]`, row-major patches -> `[frames, (side / r)^2, r * r * dim]`,
-/// the row offset slowest. A pure re-layout.
-///
-/// # Errors
-/// [`Error::Shape`] when `r` does not divide `side`.
-fn pixel_shuffle<T: Tensor>(x: &T, side: usize, r: usize) -> Result<T> {
-    let dims = x.dims();
-    let (frames, dim, merged) = (dims[0], dims[2], side / r);
-    let grid = x
-        .reshape(&[frames, merged, r, merged, r, dim])?
-        .permute(&[0, 1, 3, 2, 4, 5])?;
-    grid.reshape(&[frames, merged * merged, r * r * dim])
-}
-
 impl<T: Tensor> Vlm for SmolVlm<T> {
     type Tensor = T;
-    type Cache = Vec<KvCache<T>>;
+    type Cache = Cache<T>;
 
     fn prompt(&self, request: &Request<'_>) -> Result<Prompt> {
         check_messages(request.messages)?;

@@ -3,6 +3,7 @@
 use super::config::Config;
 use crate::models::listing::{Listing, Stored};
 use crate::models::published::Form;
+use crate::nn::llama::Projections;
 
 /// Every tensor, as a publication of that form stores them.
 #[must_use]
@@ -13,7 +14,9 @@ pub fn tensors(config: &Config, form: Form) -> Vec<Stored> {
     let wide = config.vision.dim * config.shuffle * config.shuffle;
     let mut connector = all.at(names.connector);
     connector.linear("modality_projection.proj", config.text.dim, wide);
-    config.text.list(&mut all.at(names.text));
+    config
+        .text
+        .list(Projections::Apart, &mut all.at(names.text));
     if !config.text.tied {
         let mut head = all.at(names.head);
         head.linear("lm_head", config.text.vocab, config.text.dim);
