@@ -3,6 +3,7 @@
 mod attention;
 mod cpu;
 mod gpu;
+mod linear;
 
 use candle_core as cc;
 use candle_nn::{ops, rotary_emb};
@@ -10,6 +11,8 @@ use candle_nn::{ops, rotary_emb};
 use super::{DType, Mask, RopeSpec, Tensor, Values, Weight};
 use crate::error::{Error, Result};
 use crate::models::Device;
+
+pub use linear::Linear;
 
 /// A candle tensor.
 #[derive(Clone, Debug)]
@@ -57,6 +60,7 @@ impl super::Device for On {
 
     fn keeps_affine(&self, bits: usize) -> &'static str {
         match (&self.0, bits) {
+            (cc::Device::Cpu, _) => "as stored",
             (cc::Device::Metal(_), 4) => "as Q4_1 blocks where these are exact",
             _ => "dequantised",
         }
@@ -72,20 +76,6 @@ impl super::Device for On {
             _ => usize::MAX,
         }
     }
-}
-
-/// A matrix `[n, k]` with its bias `[n]`.
-#[derive(Clone, Debug)]
-pub struct Linear {
-    matrix: Matrix,
-    bias: Option<cc::Tensor>,
-    dtype: DType,
-}
-
-#[derive(Clone, Debug)]
-enum Matrix {
-    Dense(cc::Tensor),
-    Packed(gpu::Packed),
 }
 
 /// Cosines and sines, `[max_len, dims / 2]` each.
@@ -138,6 +128,18 @@ fn check_dtypes(op: &'static str, left: DType, right: DType) -> Result<()> {
 }
 
 impl Candle {
+    /// An activation on the processor, or the device's own.
+    fn activate(
+        &self,
+        kind: cpu::Activation,
+        device: impl Fn(&cc::Tensor) -> cc::Result<cc::Tensor>,
+    ) -> Result<Self> {
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::activation(&self.0, kind)?));
+        }
+        Ok(Self(device(&self.0)?))
+    }
+
     fn same_dtype(&self, op: &'static str, rhs: &Self) -> Result<()> {
         check_dtypes(op, self.dtype(), rhs.dtype())
     }
@@ -205,7 +207,11 @@ impl Tensor for Candle {
     }
 
     fn permute(&self, axes: &[usize]) -> Result<Self> {
-        Ok(Self(self.0.permute(axes)?.contiguous()?))
+        let turned = self.0.permute(axes)?;
+        if cpu::is_here(&turned) {
+            return Ok(Self(turned)); // a view: what needs dense values copies, attention does not
+        }
+        Ok(Self(turned.contiguous()?))
     }
 
     fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
@@ -224,11 +230,17 @@ impl Tensor for Candle {
 
     fn add(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("add", rhs)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::add(&self.0, &rhs.0)?));
+        }
         Ok(Self(self.0.broadcast_add(&rhs.0)?))
     }
 
     fn mul(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("mul", rhs)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::mul(&self.0, &rhs.0)?));
+        }
         Ok(Self(self.0.broadcast_mul(&rhs.0)?))
     }
 
@@ -237,22 +249,39 @@ impl Tensor for Candle {
     }
 
     fn sigmoid(&self) -> Result<Self> {
-        Ok(Self(ops::sigmoid(&self.0)?))
+        self.activate(cpu::Activation::Sigmoid, ops::sigmoid)
     }
 
     fn silu(&self) -> Result<Self> {
-        Ok(Self(cpu::activation(&self.0, cpu::Activation::Silu)?))
+        self.activate(cpu::Activation::Silu, ops::silu)
     }
 
     fn gelu_tanh(&self) -> Result<Self> {
-        Ok(Self(cpu::activation(&self.0, cpu::Activation::GeluTanh)?))
+        self.activate(cpu::Activation::GeluTanh, cc::Tensor::gelu)
     }
 
     fn gelu_erf(&self) -> Result<Self> {
-        Ok(Self(self.0.gelu_erf()?))
+        self.activate(cpu::Activation::GeluErf, cc::Tensor::gelu_erf)
+    }
+
+    fn quick_gelu(&self) -> Result<Self> {
+        self.activate(cpu::Activation::QuickGelu, |x| {
+            x * ops::sigmoid(&x.affine(1.702, 0.0)?)?
+        })
+    }
+
+    fn swiglu(gate: &Self, up: &Self) -> Result<Self> {
+        gate.same_dtype("swiglu", up)?;
+        if cpu::is_here(&gate.0) {
+            return Ok(Self(cpu::swiglu(&gate.0, &up.0)?));
+        }
+        gate.silu()?.mul(up)
     }
 
     fn softmax(&self) -> Result<Self> {
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::softmax(&self.0)?));
+        }
         Ok(Self(ops::softmax_last_dim(&self.0.contiguous()?)?))
     }
 
@@ -270,70 +299,35 @@ impl Tensor for Candle {
     }
 
     fn rows(&self, ids: &Self) -> Result<Self> {
-        Ok(Self(self.0.index_select(&ids.0, 0)?))
+        Ok(Self(self.0.contiguous()?.index_select(&ids.0, 0)?))
     }
 
     fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Linear> {
-        let (matrix, n) = match weight {
-            Weight::Dense(weight) => {
-                let weight = weight.cast(dtype)?.0.contiguous()?;
-                (Matrix::Dense(weight.clone()), weight.dim(0)?)
-            }
-            Weight::Affine(affine) => {
-                let (n, k) = affine.sizes()?;
-                let on = On(affine.words.0.device().clone());
-                let matrix = match gpu::Packed::of(&affine, &on.0)? {
-                    Some(packed) => Matrix::Packed(packed),
-                    None => Matrix::Dense(
-                        Self::from_f32(&affine.dequantised()?, &[n, k], dtype, &on)?.0,
-                    ),
-                };
-                (matrix, n)
-            }
-        };
-        if let Some(bias) = &bias {
-            check_dtypes("linear_new", dtype, bias.dtype())?;
-            if bias.0.dims() != [n] {
-                let detail = format!("bias {:?} on a weight of {n} rows", bias.0.dims());
-                return Err(Error::Shape {
-                    op: "linear_new",
-                    detail,
-                });
-            }
-        }
-        Ok(Linear {
-            matrix,
-            bias: bias.map(|b| b.0),
-            dtype,
-        })
+        Linear::new(weight, bias, dtype)
     }
 
     fn linear(&self, layer: &Linear) -> Result<Self> {
-        check_dtypes("linear", self.dtype(), layer.dtype)?;
-        let product = match &layer.matrix {
-            Matrix::Dense(weight) => cpu::product(&self.0, weight)?,
-            Matrix::Packed(packed) => packed.product(&self.0)?,
-        };
-        match &layer.bias {
-            None => Ok(Self(product)),
-            Some(bias) => Ok(Self(product.broadcast_add(bias)?)),
-        }
+        layer.product(self).map(Self)
     }
 
     fn embed(table: &Linear, ids: &Self) -> Result<Self> {
-        Ok(Self(match &table.matrix {
-            Matrix::Dense(weight) => weight.index_select(&ids.0, 0)?,
-            Matrix::Packed(packed) => packed.rows(&ids.0, to_candle(table.dtype))?,
-        }))
+        table.rows(&ids.0).map(Self)
     }
 
     fn rms_norm(&self, weight: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("rms_norm", weight)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::rms_norm(&self.0, &weight.0, eps)?));
+        }
         Ok(Self(ops::rms_norm(&self.0.contiguous()?, &weight.0, eps)?))
     }
 
     fn layer_norm(&self, weight: &Self, bias: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("layer_norm", weight)?;
+        self.same_dtype("layer_norm", bias)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::layer_norm(&self.0, &weight.0, &bias.0, eps)?));
+        }
         Ok(Self(ops::layer_norm(
             &self.0.contiguous()?,
             &weight.0,
