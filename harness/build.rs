@@ -76,20 +76,21 @@ fn backends(tree: &Path) -> String {
         .filter(|_| on("CANDLE"));
     let mlx = ["mlx-rs", "mlx-sys"].into_iter().filter(|_| on("MLX"));
     let version = |name| Some(format!("{name}={}", locked_version(&lock, name)?));
+    // mlx-sys says which MLX it builds; its own numbers are others.
+    let native = std::env::var("DEP_MLX_VERSION").map(|version| format!("mlx={version}"));
     candle
         .chain(mlx)
         .filter_map(version)
+        .chain(native)
         .collect::<Vec<_>>()
         .join(",")
 }
 
 /// On Linux MLX is a shared library in a folder of its own, see `tools/mlx-linux.sh`: every program
-/// of this package remembers where.
+/// of this package remembers where, for itself and for the libraries it brings along.
 fn find_mlx_at_run_time() {
-    println!("cargo::rerun-if-env-changed=MLX_LINUX_LIB");
-    let folder = std::env::var("MLX_LINUX_LIB");
-    if let (Ok(folder), Some(_)) = (folder, std::env::var_os("CARGO_FEATURE_MLX")) {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
+    if let Ok(folders) = std::env::var("DEP_MLX_LIB") {
+        println!("cargo::rustc-link-arg=-Wl,--disable-new-dtags,-rpath,{folders}");
     }
 }
 

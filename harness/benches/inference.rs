@@ -10,7 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use harness::generate::Engine;
 use harness::models::smolvlm::SmolVlm;
 use harness::models::{Precision, Vlm};
-use harness::source::{WeightsChoice, resolve};
+use harness::source::{Network, WeightsChoice, resolve};
 use harness::subject::{Message, Pass, Request, Stop};
 use harness::tensor::Tensor;
 use harness::tensor::candle::{Candle, On};
@@ -32,8 +32,8 @@ fn picture(width: u32, height: u32) -> Vec<u8> {
 }
 
 fn inference(c: &mut Criterion) {
-    let model =
-        resolve("SmolVLM-500M-Instruct", WeightsChoice::Dummy).expect("a writable cache folder");
+    let model = resolve("SmolVLM-500M-Instruct", WeightsChoice::Dummy, Network::Off)
+        .expect("a writable cache folder");
     let loaded = SmolVlm::<Candle>::load(&model.dir, &On::cpu(), Precision::Native)
         .expect("a checkpoint just made");
     let engine = Engine::new(loaded, &model.dir).expect("a checkpoint just made");

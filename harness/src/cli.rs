@@ -33,7 +33,7 @@ enum Command {
     /// Measures models, stores every cell as soon as it is measured, and prints the table.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
-    /// Lists models, scenarios and backends: what is available here, and why not.
+    /// Lists models, backends with their devices, and scenarios: what is here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
     /// Fetches models from the hub into its local cache, checked and ready for --offline.
@@ -66,7 +66,7 @@ Exit code: 0 all are there; 1 some could not be fetched; 2 cannot run.
 Examples:
   harness fetch SmolVLM-500M-Instruct                    a known model at its pinned revision
   harness fetch OWNER/NAME@COMMIT                        any repository at a commit of 40 hex digits
-  harness fetch OWNER/NAME --json                        at its main branch; prints which commit that is";
+  harness fetch OWNER/NAME --json                        at its main branch; says which commit";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:
@@ -102,12 +102,12 @@ struct RunArgs {
     /// on the hub; repeatable
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Tensor library; repeatable [default: the first one built in]
+    /// Tensor library; repeatable [default: the best one of this machine]
     #[arg(long = "backend", value_name = "NAME")]
     backends: Vec<String>,
-    /// Where it computes
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
-    device: String,
+    /// Where it computes: cpu, metal or cuda [default: the best there is]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Type of activations: native (what the device does best) or f32
     #[arg(long, value_name = "NAME", default_value = "native")]
     precision: String,
@@ -148,7 +148,7 @@ impl RunArgs {
             suite: self.suite,
             models: self.models,
             backends: backends.collect::<Result<_, _>>()?,
-            device: self.device.parse()?,
+            device: self.device.map(|name| name.parse()).transpose()?,
             precision: self.precision.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
@@ -188,12 +188,12 @@ struct GenerateArgs {
     /// Model: a name that list prints, a folder, or OWNER/NAME@REVISION on the hub
     #[arg(long, value_name = "MODEL")]
     model: String,
-    /// Tensor library
-    #[arg(long, value_name = "NAME", default_value = "candle")]
-    backend: String,
-    /// Where it computes
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
-    device: String,
+    /// Tensor library [default: the best one of this machine]
+    #[arg(long, value_name = "NAME")]
+    backend: Option<String>,
+    /// Where it computes: cpu, metal or cuda [default: the best there is]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
     /// Type of activations: native (what the device does best) or f32
     #[arg(long, value_name = "NAME", default_value = "native")]
     precision: String,
@@ -236,8 +236,8 @@ impl GenerateArgs {
             model: self.model,
             weights: weights(&self.weights)?,
             network: network(self.offline),
-            backend: self.backend.parse()?,
-            device: self.device.parse()?,
+            backend: self.backend.map(|name| name.parse()).transpose()?,
+            device: self.device.map(|name| name.parse()).transpose()?,
             precision: self.precision.parse()?,
             images: self.images,
             conversation,

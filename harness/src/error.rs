@@ -80,6 +80,9 @@ pub enum Error {
     /// The configuration asks for something this program does not do.
     #[error("unsupported: {0}")]
     Unsupported(String),
+    /// A backend or a device is not in this program or on this machine.
+    #[error("{0}")]
+    Unavailable(String),
     /// The tensor library failed.
     #[error("{library}: {message}")]
     Backend {

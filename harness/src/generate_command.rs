@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use crate::measure::PeakWatch;
-use crate::models::{Backend, Device, Precision, load};
+use crate::models::{Backend, Device, Place, Precision, load};
 use crate::source::{Network, WeightsChoice, resolve};
 use crate::subject::{Message, Pass, Reply, Request, Role, Stop};
 
@@ -22,10 +22,10 @@ pub struct GenerateOptions {
     pub weights: WeightsChoice,
     /// Whether it may be fetched.
     pub network: Network,
-    /// Tensor library.
-    pub backend: Backend,
-    /// Where it computes.
-    pub device: Device,
+    /// Tensor library; none for the best one of this machine.
+    pub backend: Option<Backend>,
+    /// Where it computes; none for the best there is.
+    pub device: Option<Device>,
     /// In what type.
     pub precision: Precision,
     /// Picture files of the first user turn.
@@ -65,6 +65,7 @@ pub enum Format {
 /// # Errors
 /// When the model, a picture or the conversation cannot be used: one line each.
 pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let place = Place::choose(options.backend, options.device)?;
     let messages = options.conversation.read()?;
     let images = options
         .images
@@ -74,12 +75,7 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let model = resolve(&options.model, options.weights, options.network)?;
     let watch = PeakWatch::start(std::process::id(), Duration::from_millis(20));
     let start = Instant::now();
-    let mut subject = load(
-        &model.dir,
-        options.backend,
-        options.device,
-        options.precision,
-    )?;
+    let mut subject = load(&model.dir, place.backend, place.device, options.precision)?;
     let loaded = start.elapsed();
     let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
     let request = Request {

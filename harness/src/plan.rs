@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use store::{Cell, Run};
 
 use crate::message::Epoch;
-use crate::models::{Backend, Device, Precision};
+use crate::models::{Backend, Device, Place, Precision};
 use crate::scenarios::{Needs, Profile, Scenario};
 use crate::source::Model;
 
@@ -16,10 +16,8 @@ pub struct Wanted {
     pub profile: Profile,
     /// Models, in the order of the table.
     pub models: Vec<Model>,
-    /// Tensor libraries.
-    pub backends: Vec<Backend>,
-    /// Where they compute.
-    pub device: Device,
+    /// Tensor libraries and where they compute.
+    pub places: Vec<Place>,
     /// In what type.
     pub precision: Precision,
     /// Scenarios, in order.
@@ -93,13 +91,12 @@ impl Plan {
     pub fn new(wanted: &Wanted) -> Self {
         let mut cells = Vec::new();
         for model in &wanted.models {
-            for &backend in &wanted.backends {
+            for &Place { backend, device } in &wanted.places {
                 for &scenario in &wanted.scenarios {
                     if model.weights == "dummy" && scenario.needs() == Needs::TrainedWeights {
                         continue;
                     }
-                    let (model, device) = (model.clone(), wanted.device);
-                    let precision = wanted.precision;
+                    let (model, precision) = (model.clone(), wanted.precision);
                     let epochs = scenario.epochs(wanted.profile);
                     cells.push(Planned {
                         scenario,
@@ -165,12 +162,16 @@ mod tests {
         }
     }
 
+    const fn place(backend: Backend) -> Place {
+        let device = Device::Cpu;
+        Place { backend, device }
+    }
+
     fn wanted() -> Wanted {
         Wanted {
             profile: Profile::Quick,
             models: vec![model("one", "local"), model("two", "dummy")],
-            backends: vec![Backend::Candle],
-            device: Device::Cpu,
+            places: vec![place(Backend::Candle)],
             precision: Precision::Native,
             scenarios: SCENARIOS.to_vec(),
             probes: "p".to_owned(),
@@ -203,6 +204,8 @@ mod tests {
         check(|wanted| wanted.models[0].revision.push('x'));
         check(|wanted| wanted.scenarios.truncate(2));
         check(|wanted| wanted.precision = Precision::F32);
+        check(|wanted| wanted.places[0].device = Device::Metal);
+        check(|wanted| wanted.places.push(place(Backend::Mlx)));
         check(|wanted| wanted.probes.push('x'));
         check(|wanted| wanted.build.push('x'));
     }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use store::summary::{notes, rows, summary_table, text_table, verdict_line};
-use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid};
+use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid, Void};
 
-use crate::models::{Backend, Device, Precision};
+use crate::models::{Backend, Device, Place, Precision};
 use crate::parent::{self, Job, Launcher};
 use crate::plan::{Plan, Wanted};
 use crate::probes::ProbeSet;
@@ -27,10 +27,10 @@ pub struct RunOptions {
     pub suite: Option<PathBuf>,
     /// Names or folders; empty for the suite's models.
     pub models: Vec<String>,
-    /// Tensor libraries; empty for the best one built in.
+    /// Tensor libraries; empty for the best one of this machine.
     pub backends: Vec<Backend>,
-    /// Where they compute.
-    pub device: Device,
+    /// Where they compute; none for the best of each.
+    pub device: Option<Device>,
     /// In what type.
     pub precision: Precision,
     /// Scenarios; empty for all.
@@ -71,7 +71,8 @@ pub enum Format {
 
 /// Measures every cell of the plan, stores each as soon as it is measured, prints the table.
 ///
-/// Exit code 0 where all cells were measured, 1 where one failed or holds a void.
+/// Exit code 0 where all cells were measured, 1 where one failed or holds a void that is not by the
+/// model's design.
 ///
 /// # Errors
 /// When nothing can be measured or stored, in one line. Cells stored before stay stored.
@@ -118,8 +119,10 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     }
     book.close()?;
     print(&book, options.format, out)?;
-    let clean =
-        |run: &Run| matches!(&run.outcome, Outcome::Measured { voids, .. } if voids.is_empty());
+    let clean = |run: &Run| {
+        matches!(run.outcome, Outcome::Measured { .. })
+            && run.voids().iter().all(Void::is_by_design)
+    };
     Ok(if book.runs.iter().all(clean) {
         ExitCode::SUCCESS
     } else {
@@ -147,8 +150,7 @@ fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Want
     Ok(Wanted {
         profile: options.profile,
         models,
-        backends: backends(&options.backends)?,
-        device: options.device,
+        places: places(options)?,
         precision: options.precision,
         scenarios,
         probes: probes.digest.clone(),
@@ -156,24 +158,20 @@ fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Want
     })
 }
 
-/// The wanted backends, all of them built in; where none is wanted, the first that is.
-fn backends(wanted: &[Backend]) -> Result<Vec<Backend>> {
-    if let Some(missing) = wanted.iter().find(|backend| !backend.built_in()) {
-        bail!("backend {missing}: not built in: build with --features {missing}");
+/// Where to measure: every backend that is wanted once, all of them there.
+fn places(options: &RunOptions) -> Result<Vec<Place>> {
+    let mut wanted: Vec<_> = options.backends.iter().copied().map(Some).collect();
+    if wanted.is_empty() {
+        wanted.push(None);
     }
-    let first = Backend::ALL
-        .iter()
-        .filter(|backend| backend.built_in())
-        .take(1);
-    let chosen: Vec<_> = if wanted.is_empty() {
-        first.copied().collect()
-    } else {
-        wanted.to_vec()
-    };
-    if chosen.is_empty() {
-        bail!("no backend is built in: build with --features candle");
+    let mut places = Vec::new();
+    for backend in wanted {
+        let place = Place::choose(backend, options.device)?;
+        if !places.contains(&place) {
+            places.push(place);
+        }
     }
-    Ok(chosen)
+    Ok(places)
 }
 
 fn build() -> String {

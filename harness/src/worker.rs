@@ -7,7 +7,7 @@ use store::Stage;
 
 use crate::measure::{Clock, now_ns};
 use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
-use crate::models;
+use crate::models::{self, Place};
 use crate::probes::ProbeSet;
 use crate::scenarios::probe::OwnProcess;
 use crate::scenarios::{self, Birth, Gauge, Probe};
@@ -84,12 +84,13 @@ fn say(message: &Message) {
 /// One epoch; the footprint at its end, in bytes.
 fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
     let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
-    // `t_rt`. A processor needs no readying; a GPU backend must run and await one operation here.
+    let (backend, device) = (task.backend, task.device);
+    models::ready(Place { backend, device }).map_err(|error| (Stage::Start, error.to_string()))?;
     let ready = now_ns();
     let gauge = OwnProcess;
     let (base, read_before) = (gauge.footprint(), gauge.disk_read());
     let clock = Clock::start();
-    let mut subject = models::load(&task.model, task.backend, task.device, task.precision)
+    let mut subject = models::load(&task.model, backend, device, task.precision)
         .map_err(|error| (Stage::Load, error.to_string()))?;
     let (load, slept) = (clock.elapsed(), clock.slept());
     let read = gauge

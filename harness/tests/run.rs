@@ -67,6 +67,7 @@ fn help_says_what_there_is() {
         ("help_run", &["run", "--help"]),
         ("help_list", &["list", "--help"]),
         ("help_generate", &["generate", "--help"]),
+        ("help_fetch", &["fetch", "--help"]),
     ] {
         let output = output(args);
         assert!(output.status.success());

@@ -51,7 +51,7 @@ pub(crate) struct LlamaFile {
     num_hidden_layers: usize,
     rms_norm_eps: f32,
     rope_theta: f64,
-    max_position_embeddings: usize,
+    pub(crate) max_position_embeddings: usize,
     hidden_act: String,
     pub(crate) rope_scaling: Option<Value>,
     sliding_window: Option<usize>,

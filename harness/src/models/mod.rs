@@ -1,19 +1,19 @@
 //! The architectures, and which one a checkpoint is.
 
+mod backend;
 mod config_file;
 pub mod listing;
 pub mod llava_next;
+pub mod moondream2;
 pub mod phi35_vision;
 mod preprocessor;
 pub mod published;
 pub mod smolvlm;
 pub mod stop_ids;
 
-use std::fmt;
 use std::path::Path;
-use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::models::listing::Stored;
@@ -21,111 +21,9 @@ use crate::models::published::Form;
 use crate::picture::Frames;
 use crate::side_file::read_json;
 use crate::subject::{Message, Request, Subject, Turns};
-use crate::tensor::{self, DType, Tensor};
+use crate::tensor::{DType, Tensor};
 use crate::weights::Facts;
-
-/// A tensor library.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backend {
-    /// candle.
-    Candle,
-    /// MLX, through mlx-rs.
-    Mlx,
-}
-
-impl Backend {
-    /// Every backend this program knows, built in or not.
-    pub const ALL: &'static [Self] = &[Self::Candle, Self::Mlx];
-
-    /// Whether it was compiled in.
-    #[must_use]
-    pub const fn built_in(self) -> bool {
-        match self {
-            Self::Candle => cfg!(feature = "candle"),
-            Self::Mlx => cfg!(feature = "mlx"),
-        }
-    }
-
-    /// Settings that a worker of this library is started with, where the user has none of their own.
-    ///
-    /// candle 0.11 asks the system for the number of processors at every product unless it is
-    /// told, and the threads of its second pool spin 25,000 rounds before they sleep: together they
-    /// double the time of a small model on a busy machine.
-    #[must_use]
-    pub fn environment(self, threads: u32) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Candle => vec![
-                ("RAYON_NUM_THREADS", threads.to_string()),
-                ("CANDLE_BARRIER_POOL_SPIN_LIMIT", "100".to_owned()),
-            ],
-            Self::Mlx => Vec::new(),
-        }
-    }
-}
-
-/// Where a backend computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Device {
-    /// The processor.
-    Cpu,
-    /// Apple's GPU.
-    Metal,
-    /// NVIDIA's GPU.
-    Cuda,
-}
-
-impl Device {
-    /// Every device this program knows.
-    pub const ALL: &'static [Self] = &[Self::Cpu, Self::Metal, Self::Cuda];
-}
-
-/// The type of activations.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// What the device does best with this checkpoint, see [`crate::tensor::Device::arithmetic`].
-    #[default]
-    Native,
-    /// 32-bit floats, whatever it costs: what reference outputs are computed in.
-    F32,
-}
-
-impl Precision {
-    /// The type on this device, for a checkpoint whose floats are stored as `stored`.
-    pub fn dtype(self, on: &impl tensor::Device, stored: DType) -> DType {
-        match self {
-            Self::Native => on.arithmetic(stored),
-            Self::F32 => DType::F32,
-        }
-    }
-}
-
-macro_rules! named {
-    ($type:ident, $what:literal, $($variant:ident $name:literal),*) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(match self { $(Self::$variant => $name,)* })
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(name: &str) -> Result<Self, String> {
-                match name {
-                    $($name => Ok(Self::$variant),)*
-                    _ => Err(format!(concat!("unknown ", $what, " {:?}: known: {}"), name, [$($name),*].join(", "))),
-                }
-            }
-        }
-    };
-}
-
-named!(Backend, "backend", Candle "candle", Mlx "mlx");
-named!(Precision, "precision", Native "native", F32 "f32");
-named!(Device, "device", Cpu "cpu", Metal "metal", Cuda "cuda");
+pub use backend::{Backend, Device, Place, Precision};
 
 /// A prompt, ready for the device: everything that is done on the host.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -262,6 +160,8 @@ pub enum Architecture {
     SmolVlm,
     /// LLaVA-NeXT.
     LlavaNext,
+    /// Moondream2.
+    Moondream2,
     /// Phi-3-vision and Phi-3.5-vision.
     Phi35Vision,
 }
@@ -271,6 +171,7 @@ const ARCHITECTURES: &[(&str, Architecture)] = &[
     ("idefics3", Architecture::SmolVlm),
     ("smolvlm", Architecture::SmolVlm),
     ("llava_next", Architecture::LlavaNext),
+    ("moondream1", Architecture::Moondream2), // sic: what Moondream2's files say
     ("phi3_v", Architecture::Phi35Vision),
 ];
 
@@ -306,10 +207,43 @@ pub fn tensors(dir: &Path, form: Form) -> Result<Vec<Stored>> {
         Architecture::LlavaNext => {
             llava_next::shapes::tensors(&llava_next::config::Config::load(dir)?, form)
         }
+        Architecture::Moondream2 => {
+            moondream2::shapes::tensors(&moondream2::config::Config::of_files(dir)?, form)
+        }
         Architecture::Phi35Vision => {
             phi35_vision::shapes::tensors(&phi35_vision::config::Config::load(dir)?, form)
         }
     })
+}
+
+/// Does something with the library `T` and its device `on`: the one place that names libraries.
+macro_rules! on_library {
+    ($place:expr, |$T:ident, $on:ident| $work:expr) => {
+        match $place {
+            #[cfg(feature = "candle")]
+            Place {
+                backend: Backend::Candle,
+                device,
+            } => {
+                type $T = crate::tensor::candle::Candle;
+                let $on = &crate::tensor::candle::On::at(device)?;
+                $work
+            }
+            #[cfg(feature = "mlx")]
+            Place {
+                backend: Backend::Mlx,
+                device,
+            } => {
+                type $T = crate::tensor::mlx::Mlx;
+                let $on = &crate::tensor::mlx::On::at(device)?;
+                $work
+            }
+            #[cfg(not(all(feature = "candle", feature = "mlx")))]
+            Place { backend, .. } => Err(Error::Unavailable(format!(
+                "backend {backend}: not built in: build with --features {backend}"
+            ))),
+        }
+    };
 }
 
 /// Loads the model in `dir`, whatever its architecture, ready for its first request.
@@ -322,21 +256,22 @@ pub fn load(
     device: Device,
     precision: Precision,
 ) -> Result<Box<dyn Subject>> {
-    match backend {
-        #[cfg(feature = "candle")]
-        Backend::Candle => {
-            load_on::<tensor::candle::Candle>(dir, &tensor::candle::On::at(device)?, precision)
-        }
-        #[cfg(feature = "mlx")]
-        Backend::Mlx => load_on::<tensor::mlx::Mlx>(dir, &tensor::mlx::On::at(device)?, precision),
-        #[cfg(not(all(feature = "candle", feature = "mlx")))]
-        missing => {
-            let _ = (dir, device, precision);
-            Err(Error::Unsupported(format!(
-                "backend {missing}: not built in: build with --features {missing}"
-            )))
-        }
-    }
+    let _ = (dir, precision); // not used where no library is built in
+    on_library!(Place { backend, device }, |T, on| load_on::<T>(
+        dir, on, precision
+    ))
+}
+
+/// Computes a first trivial thing: afterwards the device is there and awake.
+///
+/// # Errors
+/// When the library was not built in or has no such device, or this machine has none: in one line,
+/// with what to do.
+pub fn ready(place: Place) -> Result<()> {
+    on_library!(place, |T, on| {
+        let one = T::from_f32(&[1.0], &[1], DType::F32, on)?;
+        T::eval(&[&one.scale(2.0)?])
+    })
 }
 
 /// Loads onto one library's device.
@@ -352,6 +287,9 @@ pub fn load_on<T: Tensor + 'static>(
         Architecture::SmolVlm => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
         Architecture::LlavaNext => {
             engine(llava_next::LlavaNext::<T>::load(dir, on, precision)?, dir)
+        }
+        Architecture::Moondream2 => {
+            engine(moondream2::Moondream2::<T>::load(dir, on, precision)?, dir)
         }
         Architecture::Phi35Vision => engine(
             phi35_vision::Phi35Vision::<T>::load(dir, on, precision)?,

@@ -3,6 +3,7 @@
 //!
 //! Source: the layout of `huggingface_hub`, as the crate `hf-hub` lays it out.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,12 +50,6 @@ impl Cache {
         })
     }
 
-    /// Its folder.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        self.layout.path()
-    }
-
     fn repository(&self, address: &Address) -> hf_hub::CacheRepo {
         let revision = address.revision.text().to_owned();
         self.layout.repo(Repo::with_revision(
@@ -68,6 +63,19 @@ impl Cache {
     /// commit was asked for, the only one.
     #[must_use]
     pub fn find(&self, address: &Address) -> Option<Snapshot> {
+        let found = self.known(address)?;
+        let whole = found.dir.join("config.json").is_file() && weight_files(&found.dir).is_ok();
+        whole.then_some(found)
+    }
+
+    /// One file of it, if that is here.
+    #[must_use]
+    pub fn find_file(&self, address: &Address, name: &str) -> Option<PathBuf> {
+        let path = self.known(address)?.dir.join(name);
+        path.is_file().then_some(path)
+    }
+
+    fn known(&self, address: &Address) -> Option<Snapshot> {
         let commit = match &address.revision {
             Revision::Commit(commit) => commit.clone(),
             Revision::Name(name) => self
@@ -75,8 +83,7 @@ impl Cache {
                 .or_else(|| self.only(address))?,
         };
         let dir = self.snapshot(address, &commit);
-        let whole = dir.join("config.json").is_file() && weight_files(&dir).is_ok();
-        whole.then_some(Snapshot { dir, commit })
+        Some(Snapshot { dir, commit })
     }
 
     /// The folder of a snapshot.
@@ -93,7 +100,7 @@ impl Cache {
 
     fn folder(&self, address: &Address) -> PathBuf {
         let repo = Repo::model(address.repository.clone());
-        self.dir().join(repo.folder_name())
+        self.layout.path().join(repo.folder_name())
     }
 
     fn referenced(&self, address: &Address, name: &str) -> Option<String> {
@@ -132,12 +139,19 @@ impl Cache {
     pub fn link(&self, snapshot: &Path, name: &str, blob: &str) -> io::Result<()> {
         fs::create_dir_all(snapshot)?;
         let target = Path::new("../../blobs").join(blob);
-        let link = snapshot.join(name);
-        if fs::read_link(&link).is_ok_and(|now| now == target) {
-            return Ok(());
-        }
-        let fresh = snapshot.join(format!(".{name}.{}", std::process::id()));
-        std::os::unix::fs::symlink(&target, &fresh)?;
-        fs::rename(&fresh, &link).inspect_err(|_| drop(fs::remove_file(&fresh)))
+        link(&target, &snapshot.join(name))
     }
+}
+
+/// Makes `at` a link to `target`, in place of any file there; who reads meanwhile finds one of them.
+pub(super) fn link(target: &Path, at: &Path) -> io::Result<()> {
+    if fs::read_link(at).is_ok_and(|now| now == target) {
+        return Ok(());
+    }
+    let mut name = OsString::from(".");
+    name.push(at.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let fresh = at.with_file_name(name);
+    std::os::unix::fs::symlink(target, &fresh)?;
+    fs::rename(&fresh, at).inspect_err(|_| drop(fs::remove_file(&fresh)))
 }

@@ -1,9 +1,9 @@
 //! What a repository on the hub consists of, which of its files a model needs, and bringing those
 //! into the cache. Everything a hub says is checked before it is used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
@@ -44,13 +44,23 @@ struct Lfs {
     sha256: String,
 }
 
-/// Brings everything a model needs into the cache, what is there already excepted.
+/// What is needed of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// Everything that a model consists of.
+    Model,
+    /// One file.
+    File(&'static str),
+}
+
+/// Brings what is needed into the cache, what is there already excepted.
 ///
 /// # Errors
 /// When the hub refuses, cannot be reached or sends something else than it lists, or the cache
 /// cannot be written: the address and one line.
 pub(super) fn fetch(
     address: &Address,
+    needed: Needed,
     cache: &Cache,
     display: &mut Display<impl Write>,
 ) -> Result<Snapshot> {
@@ -60,10 +70,19 @@ pub(super) fn fetch(
         client: &client,
         address,
         cache,
-        commit: &repository.sha,
+        dir: cache.snapshot(address, &repository.sha),
+        repository: &repository,
     };
-    job.run(&repository, display)
-        .with_context(|| address.to_string())
+    let done = match needed {
+        Needed::Model => job.model(display),
+        Needed::File(name) => job.file(name, display),
+    };
+    done.and_then(|()| cache.refer(address, &repository.sha))
+        .with_context(|| address.to_string())?;
+    Ok(Snapshot {
+        dir: job.dir,
+        commit: repository.sha,
+    })
 }
 
 /// Asks the hub for the repository's files at that revision.
@@ -91,6 +110,11 @@ fn list(client: &Client, address: &Address) -> Result<Repository> {
             "the hub says it is at {:?}, which is no commit",
             repository.sha
         );
+    }
+    let leaving = |file: &&Sibling| !stays_inside(&file.rfilename);
+    if let Some(file) = repository.siblings.iter().find(leaving) {
+        let name = &file.rfilename;
+        bail!("the hub lists a file {name:?}: refused, it would leave the cache");
     }
     match &address.revision {
         Revision::Commit(commit) if *commit != repository.sha => {
@@ -172,47 +196,71 @@ struct Job<'a> {
     client: &'a Client,
     address: &'a Address,
     cache: &'a Cache,
-    commit: &'a str,
+    dir: PathBuf,
+    repository: &'a Repository,
 }
 
 impl Job<'_> {
-    fn run(&self, repository: &Repository, display: &mut Display<impl Write>) -> Result<Snapshot> {
-        let names: Vec<_> = repository.siblings.iter().map(|s| &s.rfilename).collect();
-        if let Some(name) = names.iter().find(|name| !stays_inside(name)) {
-            bail!("the hub lists a file {name:?}: refused, it would leave the cache");
-        }
-        if !names.iter().any(|name| *name == LAST) {
+    fn model(&self, display: &mut Display<impl Write>) -> Result<()> {
+        if self.listed(|name| name == LAST)?.is_empty() {
             bail!("holds no {LAST}, so it is no model in the published layout");
         }
-        let dir = self.cache.snapshot(self.address, self.commit);
-        let find = |wanted: &dyn Fn(&str) -> bool| -> Result<Vec<Listed>> {
-            let wanted = repository.siblings.iter().filter(|s| wanted(&s.rfilename));
-            wanted.map(Sibling::listed).collect()
-        };
-        for file in find(&|name| name == INDEX)? {
-            self.bring(&file, &dir, display)?;
+        for index in self.listed(|name| name == INDEX)? {
+            self.bring(&index, display)?;
         }
-        let weights = weights(&names, &dir.join(INDEX))?;
-        let mut files = find(&|name| is_side_file(name) || weights.contains(name))?;
+        let weights = self.weights()?;
+        let mut files = self.listed(|name| is_side_file(name) || weights.contains(name))?;
         files.sort_by_key(|file| file.name == LAST);
-        for file in &files {
-            self.bring(file, &dir, display)?;
+        files.iter().try_for_each(|file| self.bring(file, display))
+    }
+
+    fn file(&self, name: &str, display: &mut Display<impl Write>) -> Result<()> {
+        match &self.listed(|listed| listed == name)?[..] {
+            [] => bail!("holds no {name}"),
+            files => files.iter().try_for_each(|file| self.bring(file, display)),
         }
-        self.cache.refer(self.address, self.commit)?;
-        Ok(Snapshot {
-            dir,
-            commit: self.commit.to_owned(),
-        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let siblings = self.repository.siblings.iter();
+        siblings.map(|sibling| sibling.rfilename.as_str())
+    }
+
+    fn listed(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Listed>> {
+        let siblings = self.repository.siblings.iter();
+        let wanted = siblings.filter(|sibling| wanted(&sibling.rfilename));
+        wanted.map(Sibling::listed).collect()
+    }
+
+    /// The weight files to fetch: the shards that the index names, where there is one, else all.
+    fn weights(&self) -> Result<BTreeSet<String>> {
+        #[derive(Deserialize)]
+        struct Index {
+            weight_map: HashMap<String, String>,
+        }
+        let all: BTreeSet<_> = self.names().filter(|name| is_weight_file(name)).collect();
+        if all.is_empty() {
+            bail!("holds no *.safetensors file: only such weights are read");
+        }
+        if !self.names().any(|name| name == INDEX) {
+            return Ok(all.into_iter().map(str::to_owned).collect());
+        }
+        let index: Index = read_json(&self.dir.join(INDEX))?;
+        let shards: BTreeSet<_> = index.weight_map.into_values().collect();
+        match shards.iter().find(|shard| !all.contains(shard.as_str())) {
+            Some(shard) => bail!("its index names a file {shard:?} that it does not hold"),
+            None => Ok(shards),
+        }
     }
 
     /// One file: fetched if its content is not here yet, then linked under its name.
-    fn bring(&self, file: &Listed, dir: &Path, display: &mut Display<impl Write>) -> Result<()> {
+    fn bring(&self, file: &Listed, display: &mut Display<impl Write>) -> Result<()> {
         let download = Download {
             client: self.client,
             path: format!(
                 "/{}/resolve/{}/{}",
                 self.address.repository,
-                self.commit,
+                self.repository.sha,
                 escaped(&file.name)
             ),
             file,
@@ -227,33 +275,8 @@ impl Job<'_> {
             done.with_context(|| file.name.clone())?;
         }
         self.cache
-            .link(dir, &file.name, &file.blob)
-            .with_context(|| format!("{}: cannot write", dir.display()))
-    }
-}
-
-/// The weight files to fetch: the shards that the index names, where there is one, else all.
-fn weights(names: &[&String], index: &Path) -> Result<BTreeSet<String>> {
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: std::collections::HashMap<String, String>,
-    }
-    let all: BTreeSet<String> = names
-        .iter()
-        .filter(|name| is_weight_file(name))
-        .map(|name| (*name).clone())
-        .collect();
-    if all.is_empty() {
-        bail!("holds no *.safetensors file: only such weights are read");
-    }
-    if !names.iter().any(|name| *name == INDEX) {
-        return Ok(all);
-    }
-    let index: Index = read_json(index)?;
-    let shards: BTreeSet<String> = index.weight_map.into_values().collect();
-    match shards.iter().find(|shard| !all.contains(*shard)) {
-        Some(shard) => bail!("its index names a file {shard:?} that it does not hold"),
-        None => Ok(shards),
+            .link(&self.dir, &file.name, &file.blob)
+            .with_context(|| format!("{}: cannot write", self.dir.display()))
     }
 }
 

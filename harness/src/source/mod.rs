@@ -6,6 +6,7 @@ pub mod cache;
 mod download;
 mod http;
 mod hub;
+mod joined;
 
 use std::io::stderr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::progress::download::Display;
 use crate::weights::weight_files;
 use address::Address;
 use cache::{Cache, Snapshot};
+use hub::Needed;
 
 /// Which weights a named model gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,10 +132,7 @@ pub fn resolve(wanted: &str, weights: WeightsChoice, network: Network) -> Result
                 bail!("{wanted:?}: random weights are of no revision: leave it out")
             }
             WeightsChoice::Dummy => dummy_model(model),
-            WeightsChoice::Published => {
-                let address = Address::new(model.repository, revision.or(model.revision));
-                from_hub(model.name, &address.map_err(anyhow::Error::msg)?, network)
-            }
+            WeightsChoice::Published => published(wanted, model, revision, network),
         };
     }
     let embedded = datasets_dir()?.join("checkpoints").join(wanted);
@@ -145,7 +144,7 @@ pub fn resolve(wanted: &str, weights: WeightsChoice, network: Network) -> Result
     }
     match address_of(wanted) {
         Some(_) if weights == WeightsChoice::Dummy => Err(own_weights(wanted)),
-        Some((name, address)) => from_hub(name, &address, network),
+        Some((name, address)) => from_hub(wanted, name, &address, network),
         None => Err(unknown(wanted)?),
     }
 }
@@ -207,21 +206,60 @@ fn dummy_model(model: &Published) -> Result<Model> {
     Model::at(model.name, dir, "dummy", format!("seed-{}", dummy::SEED))
 }
 
+/// A published model at the revision asked for, else at its pinned one.
+fn published(
+    wanted: &str,
+    model: &Published,
+    revision: Option<&str>,
+    network: Network,
+) -> Result<Model> {
+    let address =
+        |repository, revision| Address::new(repository, revision).map_err(anyhow::Error::msg);
+    let weights = address(model.repository, revision.or(model.revision))?;
+    let found = from_hub(wanted, model.name, &weights, network)?;
+    match (model.tokenizer, revision) {
+        (Some((repository, commit)), None) => {
+            let tokenizer =
+                tokenizer_from_hub(wanted, &address(repository, Some(commit))?, network)?;
+            let name = format!("{}-{}", model.name, found.revision);
+            let into = dummy::cache_dir()?.join("joined").join(name);
+            let dir = joined::joined(&found.dir, &tokenizer, &into)?;
+            Model::at(model.name, dir, found.weights, found.revision)
+        }
+        _ => Ok(found),
+    }
+}
+
+fn tokenizer_from_hub(wanted: &str, address: &Address, network: Network) -> Result<PathBuf> {
+    const NAME: &str = "tokenizer.json";
+    let cache = Cache::from_environment()?;
+    if let Some(path) = cache.find_file(address, NAME) {
+        return Ok(path);
+    }
+    if network == Network::Off {
+        return Err(not_here(wanted, address));
+    }
+    let mut display = Display::new(stderr(), Style::of_stderr());
+    let found = hub::fetch(address, Needed::File(NAME), &cache, &mut display)?;
+    Ok(found.dir.join(NAME))
+}
+
 /// The snapshot in the hub's local cache, fetched if need be.
-fn from_hub(name: &str, address: &Address, network: Network) -> Result<Model> {
+fn from_hub(wanted: &str, name: &str, address: &Address, network: Network) -> Result<Model> {
     let cache = Cache::from_environment()?;
     let Snapshot { dir, commit } = match (cache.find(address), network) {
         (Some(snapshot), _) => snapshot,
         (None, Network::Allowed) => {
             let mut display = Display::new(stderr(), Style::of_stderr());
-            hub::fetch(address, &cache, &mut display)?
+            hub::fetch(address, Needed::Model, &cache, &mut display)?
         }
-        (None, Network::Off) => bail!(
-            "{address}: not in the hub's local cache ({}): run harness fetch {address}, or name a folder",
-            cache.dir().display()
-        ),
+        (None, Network::Off) => return Err(not_here(wanted, address)),
     };
     Model::at(name, dir, "published", commit)
+}
+
+fn not_here(wanted: &str, address: &Address) -> anyhow::Error {
+    anyhow!("{address}: not in the hub's local cache: run harness fetch {wanted}")
 }
 
 /// Twelve hex digits of the SHA-256 over the weight files in order.

@@ -77,6 +77,9 @@ pub(crate) fn sha256(body: &[u8]) -> String {
 /// What a well-behaved hub answers.
 #[derive(Clone)]
 pub(crate) struct Repository {
+    /// `owner/name`.
+    pub(crate) name: &'static str,
+    pub(crate) commit: &'static str,
     pub(crate) files: Vec<Stored>,
 }
 
@@ -91,7 +94,7 @@ impl Repository {
         };
         let siblings: Vec<_> = self.files.iter().enumerate().map(entry).collect();
         let json =
-            json!({ "id": "org/tiny", "sha": COMMIT, "private": false, "siblings": siblings });
+            json!({ "id": self.name, "sha": self.commit, "private": false, "siblings": siblings });
         Answer {
             body: json.to_string().into_bytes(),
             ..Answer::status(200)
@@ -99,12 +102,11 @@ impl Repository {
     }
 
     pub(crate) fn answer(&self, asked: &Asked) -> Answer {
-        if asked.path.starts_with("/api/models/org/tiny/revision/") {
+        let path = &asked.path;
+        if path.starts_with(&format!("/api/models/{}/revision/", self.name)) {
             return self.listing();
         }
-        let name = asked
-            .path
-            .strip_prefix(&format!("/org/tiny/resolve/{COMMIT}/"));
+        let name = path.strip_prefix(&format!("/{}/resolve/{}/", self.name, self.commit));
         let Some(file) = self
             .files
             .iter()

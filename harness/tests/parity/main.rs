@@ -29,6 +29,7 @@ macro_rules! on_each_backend {
 }
 
 mod llava_next;
+mod moondream2;
 mod phi35_vision;
 mod reference;
 mod smolvlm;

@@ -95,7 +95,6 @@ const CLIP: &str = "openai/clip-vit-large-patch14-336";
 struct File {
     #[serde(flatten)]
     llama: LlamaFile,
-    max_position_embeddings: usize,
     original_max_position_embeddings: usize,
     partial_rotary_factor: f64,
     img_processor: Processor,
@@ -144,7 +143,10 @@ impl File {
         }
         self.embd_layer.check()?;
         let vision = self.img_processor.check()?;
-        let (scaling, room) = (self.llama.rope_scaling.take(), self.max_position_embeddings);
+        let (scaling, room) = (
+            self.llama.rope_scaling.take(),
+            self.llama.max_position_embeddings,
+        );
         let original = self.original_max_position_embeddings;
         let mut text = self.llama.check("language model", None)?;
         if let Some(scaling) = scaling {

@@ -1,14 +1,10 @@
 //! Grouped-query attention over candle's products.
 
-use candle_core::{DType, Device, IndexOp, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops;
 
-use super::cpu::Softmax;
+use super::cpu;
 use crate::tensor::Mask;
-
-/// Scores kept at once on a processor: 16 MiB of f32. More of them leave the caches, and buffers
-/// from 32 MiB on are mapped anew, page by page, at every call.
-const MAX_SCORES: usize = 4 << 20;
 
 /// See [`crate::tensor::Tensor::attention`].
 pub(super) fn attention(
@@ -18,39 +14,26 @@ pub(super) fn attention(
     scale: f32,
     mask: Mask,
 ) -> Result<Tensor> {
-    let (batch, heads, queries, _) = q.dims4()?;
-    let (_, kv_heads, keys, _) = k.dims4()?;
-    if kv_heads == 0 || !heads.is_multiple_of(kv_heads) || keys < queries && mask == Mask::Causal {
-        let (q, k) = (q.dims(), k.dims());
-        candle_core::bail!("attention: queries {q:?} do not fit keys {k:?}");
+    check(q, k, v, mask)?;
+    if cpu::is_here(q) {
+        return cpu::attention(q, k, v, (scale, mask));
     }
-    let group = heads / kv_heads;
-    let at_once = (MAX_SCORES / (group * queries * keys).max(1)).max(1);
-    if !matches!(q.device(), Device::Cpu) || batch * kv_heads <= at_once {
-        return one(q, k, v, scale, mask);
-    }
-    in_parts([q, k, v], at_once, &|q, k, v| one(q, k, v, scale, mask))
+    one(q, k, v, scale, mask)
 }
 
-/// A computation over `[q, k, v]` and what it gives.
-type Attend<'a> = &'a dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>;
-
-/// Attends for each batch entry, `at_once` key heads at a time, and joins the results.
-fn in_parts([q, k, v]: [&Tensor; 3], at_once: usize, attend: Attend<'_>) -> Result<Tensor> {
-    let (batch, kv_heads) = (k.dim(0)?, k.dim(1)?);
-    let group = q.dim(1)? / kv_heads;
-    let mut rows = Vec::with_capacity(batch);
-    for b in 0..batch {
-        let (q, k, v) = (q.i(b..=b)?, k.i(b..=b)?, v.i(b..=b)?);
-        let part = |start: usize| {
-            let len = at_once.min(kv_heads - start);
-            let q = q.narrow(1, start * group, len * group)?;
-            attend(&q, &k.narrow(1, start, len)?, &v.narrow(1, start, len)?)
-        };
-        let parts = (0..kv_heads).step_by(at_once).map(part);
-        rows.push(Tensor::cat(&parts.collect::<Result<Vec<_>>>()?, 1)?);
+fn check(q: &Tensor, k: &Tensor, v: &Tensor, mask: Mask) -> Result<()> {
+    let (batch, heads, queries, dim) = q.dims4()?;
+    let (_, kv_heads, keys, _) = k.dims4()?;
+    let (_, _, _, value_dim) = v.dims4()?;
+    let fits = k.dims() == [batch, kv_heads, keys, dim]
+        && v.dims() == [batch, kv_heads, keys, value_dim]
+        && heads.checked_rem(kv_heads) == Some(0)
+        && (mask == Mask::None || queries <= keys);
+    if fits && k.elem_count() > 0 && v.elem_count() > 0 {
+        return Ok(());
     }
-    Tensor::cat(&rows, 0)
+    let (q, k, v) = (q.dims(), k.dims(), v.dims());
+    candle_core::bail!("attention: queries {q:?} do not fit keys {k:?} and values {v:?}")
 }
 
 /// Queries that share keys are stacked into the rows of one product, so that keys are never tiled.
@@ -75,10 +58,6 @@ fn one(q: &Tensor, k: &Tensor, v: &Tensor, scale: f32, mask: Mask) -> Result<Ten
 
 /// `scores`: `[b, kv_heads, group * queries, keys]`.
 fn probabilities(scores: Tensor, scale: f32, causal: Option<usize>, keys: usize) -> Result<Tensor> {
-    if matches!(scores.device(), Device::Cpu) && scores.dtype() == DType::F32 {
-        scores.inplace_op1(&Softmax { scale, causal })?;
-        return Ok(scores);
-    }
     let dtype = scores.dtype();
     let scores = scores.to_dtype(DType::F32)?.affine(f64::from(scale), 0.0)?;
     let scores = match causal {
@@ -119,23 +98,59 @@ fn causal_bias(queries: usize, keys: usize, device: &Device) -> Result<Tensor> {
 mod tests {
     use super::*;
 
+    /// The processor's kernel against the devices' chain of candle's operations.
+    fn attends([queries, keys, dim]: [usize; 3], [heads, kv_heads]: [usize; 2], mask: Mask) {
+        let values = |heads, len| {
+            let dims = (2, len, heads, dim);
+            let x = Tensor::rand(-1f32, 1f32, dims, &Device::Cpu)?;
+            x.transpose(1, 2) // read where it lies, not copied
+        };
+        let run = || {
+            let (q, k) = (values(heads, queries)?, values(kv_heads, keys)?);
+            let v = values(kv_heads, keys)?;
+            let found = attention(&q, &k, &v, 0.3, mask)?;
+            let wanted = one(&q, &k.contiguous()?, &v.contiguous()?, 0.3, mask)?;
+            assert_eq!(found.dims(), wanted.dims());
+            (found - wanted)?.abs()?.max_all()?.to_scalar::<f32>()
+        };
+        let gap = run().unwrap();
+        let what = format!("{queries} queries, {keys} keys of {dim}, {heads}/{kv_heads} heads");
+        assert!(gap < 2e-6, "{what}, {mask:?}: {gap}");
+    }
+
     #[test]
-    fn parts_give_what_the_whole_gives() -> Result<()> {
-        let values = |heads| Tensor::rand(-1f32, 1f32, (2, heads, 5, 8), &Device::Cpu);
-        let (q, k, v) = (values(6)?, values(3)?, values(3)?);
+    fn heads_on_the_processor_attend_as_candles_operations_do() {
         for mask in [Mask::None, Mask::Causal] {
-            let attend = |q: &Tensor, k: &Tensor, v: &Tensor| one(q, k, v, 0.3, mask);
-            let whole = attend(&q, &k, &v)?.flatten_all()?.to_vec1::<f32>()?;
-            for at_once in [1, 2, 3] {
-                let parts = in_parts([&q, &k, &v], at_once, &attend)?;
-                assert_eq!(parts.dims(), [2, 6, 5, 8]);
-                assert_eq!(
-                    parts.flatten_all()?.to_vec1::<f32>()?,
-                    whole,
-                    "{at_once} {mask:?}"
-                );
+            for heads in [[3, 3], [6, 2], [4, 1]] {
+                for (queries, keys) in [(1, 1), (1, 37), (3, 33), (5, 64), (70, 70), (70, 97)] {
+                    attends([queries, keys, 16], heads, mask);
+                    attends([queries, keys, 40], heads, mask);
+                }
             }
         }
-        Ok(())
+        attends([200, 2300, 64], [2, 1], Mask::Causal);
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_refused() {
+        let zeros = |dims: [usize; 4]| Tensor::zeros(&dims[..], DType::F32, &Device::Cpu).unwrap();
+        let run = |q, k, v, mask| attention(&zeros(q), &zeros(k), &zeros(v), 1.0, mask);
+        let (q, k) = ([1, 4, 9, 16], [1, 2, 9, 16]);
+        assert!(run(q, k, [1, 2, 9, 8], Mask::None).is_ok());
+        for (q, k, v) in [
+            (q, [1, 2, 9, 8], k),
+            (q, [2, 2, 9, 16], [2, 2, 9, 16]),
+            (q, k, [1, 2, 8, 16]),
+            (q, k, [1, 1, 9, 16]),
+            (q, [1, 3, 9, 16], [1, 3, 9, 16]),
+            (q, [1, 0, 9, 16], [1, 0, 9, 16]),
+            (q, [1, 2, 0, 16], [1, 2, 0, 16]),
+            ([1, 4, 9, 0], [1, 2, 9, 0], k),
+        ] {
+            assert!(run(q, k, v, Mask::None).is_err(), "{q:?} {k:?} {v:?}");
+        }
+        let longer = [1, 4, 10, 16];
+        assert!(run(longer, k, k, Mask::None).is_ok());
+        assert!(run(longer, k, k, Mask::Causal).is_err());
     }
 }

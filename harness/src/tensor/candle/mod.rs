@@ -2,6 +2,8 @@
 
 mod attention;
 mod cpu;
+mod gpu;
+mod linear;
 
 use candle_core as cc;
 use candle_nn::{ops, rotary_emb};
@@ -9,6 +11,8 @@ use candle_nn::{ops, rotary_emb};
 use super::{DType, Mask, RopeSpec, Tensor, Values, Weight};
 use crate::error::{Error, Result};
 use crate::models::Device;
+
+pub use linear::Linear;
 
 /// A candle tensor.
 #[derive(Clone, Debug)]
@@ -32,8 +36,8 @@ impl On {
     pub fn at(device: Device) -> Result<Self> {
         match device {
             Device::Cpu => Ok(Self::cpu()),
-            Device::Metal => Ok(Self(cc::Device::new_metal(0)?)),
-            Device::Cuda => Ok(Self(cc::Device::new_cuda(0)?)),
+            Device::Metal => gpu::metal().map(Self),
+            Device::Cuda => gpu::cuda().map(Self),
         }
     }
 }
@@ -54,8 +58,12 @@ impl super::Device for On {
         }
     }
 
-    fn keeps_affine(&self, _bits: usize) -> &'static str {
-        "dequantised"
+    fn keeps_affine(&self, bits: usize) -> &'static str {
+        match (&self.0, bits) {
+            (cc::Device::Cpu, _) => "as stored",
+            (cc::Device::Metal(_), 4) => "as Q4_1 blocks where these are exact",
+            _ => "dequantised",
+        }
     }
 
     fn peak_bytes(&self) -> Option<u64> {
@@ -68,13 +76,6 @@ impl super::Device for On {
             _ => usize::MAX,
         }
     }
-}
-
-/// A matrix `[n, k]` with its bias `[n]`.
-#[derive(Clone, Debug)]
-pub struct Linear {
-    weight: cc::Tensor,
-    bias: Option<cc::Tensor>,
 }
 
 /// Cosines and sines, `[max_len, dims / 2]` each.
@@ -115,16 +116,32 @@ fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
     })
 }
 
+fn check_dtypes(op: &'static str, left: DType, right: DType) -> Result<()> {
+    if left == right {
+        return Ok(());
+    }
+    Err(Error::DType {
+        op,
+        left: left.name(),
+        right: right.name(),
+    })
+}
+
 impl Candle {
-    fn same_dtype(&self, op: &'static str, rhs: &Self) -> Result<()> {
-        if self.0.dtype() == rhs.0.dtype() {
-            return Ok(());
+    /// An activation on the processor, or the device's own.
+    fn activate(
+        &self,
+        kind: cpu::Activation,
+        device: impl Fn(&cc::Tensor) -> cc::Result<cc::Tensor>,
+    ) -> Result<Self> {
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::activation(&self.0, kind)?));
         }
-        Err(Error::DType {
-            op,
-            left: self.0.dtype().as_str(),
-            right: rhs.0.dtype().as_str(),
-        })
+        Ok(Self(device(&self.0)?))
+    }
+
+    fn same_dtype(&self, op: &'static str, rhs: &Self) -> Result<()> {
+        check_dtypes(op, self.dtype(), rhs.dtype())
     }
 }
 
@@ -190,7 +207,11 @@ impl Tensor for Candle {
     }
 
     fn permute(&self, axes: &[usize]) -> Result<Self> {
-        Ok(Self(self.0.permute(axes)?.contiguous()?))
+        let turned = self.0.permute(axes)?;
+        if cpu::is_here(&turned) {
+            return Ok(Self(turned)); // a view: what needs dense values copies, attention does not
+        }
+        Ok(Self(turned.contiguous()?))
     }
 
     fn narrow(&self, axis: usize, start: usize, len: usize) -> Result<Self> {
@@ -209,11 +230,17 @@ impl Tensor for Candle {
 
     fn add(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("add", rhs)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::add(&self.0, &rhs.0)?));
+        }
         Ok(Self(self.0.broadcast_add(&rhs.0)?))
     }
 
     fn mul(&self, rhs: &Self) -> Result<Self> {
         self.same_dtype("mul", rhs)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::mul(&self.0, &rhs.0)?));
+        }
         Ok(Self(self.0.broadcast_mul(&rhs.0)?))
     }
 
@@ -222,22 +249,39 @@ impl Tensor for Candle {
     }
 
     fn sigmoid(&self) -> Result<Self> {
-        Ok(Self(ops::sigmoid(&self.0)?))
+        self.activate(cpu::Activation::Sigmoid, ops::sigmoid)
     }
 
     fn silu(&self) -> Result<Self> {
-        Ok(Self(cpu::activation(&self.0, cpu::Activation::Silu)?))
+        self.activate(cpu::Activation::Silu, ops::silu)
     }
 
     fn gelu_tanh(&self) -> Result<Self> {
-        Ok(Self(cpu::activation(&self.0, cpu::Activation::GeluTanh)?))
+        self.activate(cpu::Activation::GeluTanh, cc::Tensor::gelu)
     }
 
     fn gelu_erf(&self) -> Result<Self> {
-        Ok(Self(self.0.gelu_erf()?))
+        self.activate(cpu::Activation::GeluErf, cc::Tensor::gelu_erf)
+    }
+
+    fn quick_gelu(&self) -> Result<Self> {
+        self.activate(cpu::Activation::QuickGelu, |x| {
+            x * ops::sigmoid(&x.affine(1.702, 0.0)?)?
+        })
+    }
+
+    fn swiglu(gate: &Self, up: &Self) -> Result<Self> {
+        gate.same_dtype("swiglu", up)?;
+        if cpu::is_here(&gate.0) {
+            return Ok(Self(cpu::swiglu(&gate.0, &up.0)?));
+        }
+        gate.silu()?.mul(up)
     }
 
     fn softmax(&self) -> Result<Self> {
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::softmax(&self.0)?));
+        }
         Ok(Self(ops::softmax_last_dim(&self.0.contiguous()?)?))
     }
 
@@ -255,54 +299,35 @@ impl Tensor for Candle {
     }
 
     fn rows(&self, ids: &Self) -> Result<Self> {
-        Ok(Self(self.0.index_select(&ids.0, 0)?))
+        Ok(Self(self.0.contiguous()?.index_select(&ids.0, 0)?))
     }
 
     fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Linear> {
-        let weight = match weight {
-            Weight::Dense(weight) => weight.cast(dtype)?,
-            Weight::Affine(matrix) => {
-                let (n, k) = matrix.sizes()?;
-                let on = On(matrix.words.0.device().clone());
-                Self::from_f32(&matrix.dequantised()?, &[n, k], dtype, &on)?
-            }
-        };
-        if let Some(bias) = &bias {
-            weight.same_dtype("linear_new", bias)?;
-            if bias.0.dims() != [weight.0.dim(0)?] {
-                let detail = format!("bias {:?} on weight {:?}", bias.0.dims(), weight.0.dims());
-                return Err(Error::Shape {
-                    op: "linear_new",
-                    detail,
-                });
-            }
-        }
-        Ok(Linear {
-            weight: weight.0.contiguous()?,
-            bias: bias.map(|b| b.0),
-        })
+        Linear::new(weight, bias, dtype)
     }
 
     fn linear(&self, layer: &Linear) -> Result<Self> {
-        self.same_dtype("linear", &Self(layer.weight.clone()))?;
-        let product = cpu::product(&self.0, &layer.weight)?;
-        match &layer.bias {
-            None => Ok(Self(product)),
-            Some(bias) => Ok(Self(product.broadcast_add(bias)?)),
-        }
+        layer.product(self).map(Self)
     }
 
     fn embed(table: &Linear, ids: &Self) -> Result<Self> {
-        Ok(Self(table.weight.index_select(&ids.0, 0)?))
+        table.rows(&ids.0).map(Self)
     }
 
     fn rms_norm(&self, weight: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("rms_norm", weight)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::rms_norm(&self.0, &weight.0, eps)?));
+        }
         Ok(Self(ops::rms_norm(&self.0.contiguous()?, &weight.0, eps)?))
     }
 
     fn layer_norm(&self, weight: &Self, bias: &Self, eps: f32) -> Result<Self> {
         self.same_dtype("layer_norm", weight)?;
+        self.same_dtype("layer_norm", bias)?;
+        if cpu::is_here(&self.0) {
+            return Ok(Self(cpu::layer_norm(&self.0, &weight.0, &bias.0, eps)?));
+        }
         Ok(Self(ops::layer_norm(
             &self.0.contiguous()?,
             &weight.0,

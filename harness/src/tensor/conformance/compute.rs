@@ -80,6 +80,14 @@ pub(super) fn activations<T: Tensor>(dtype: DType, on: &T::Device) {
         6.0,
         dtype,
     );
+    check(
+        "quick_gelu",
+        &x.quick_gelu().unwrap(),
+        &[5, 33],
+        &map(&|x| x * sigmoid(1.702 * x)),
+        6.0,
+        dtype,
+    );
     let (up, other) = tensor::<T>(&[5, 33], 4, dtype, on);
     let gated: Vec<_> = data
         .iter()
@@ -213,7 +221,10 @@ pub(super) fn refusals<T: Tensor>(dtype: DType, on: &T::Device) {
         x.add(&y).is_err() && x.mul(&y).is_err() && x.matmul(&y.permute(&[1, 0]).unwrap()).is_err()
     );
     assert!(x.add(&short).is_err() && x.matmul(&x).is_err());
+    assert!(T::concat(&[&x, &y], 0).is_err() && T::swiglu(&x, &y).is_err());
+    assert!(x.rms_norm(&short, 1e-5).is_err() && x.reshape(&[usize::MAX, 2]).is_err());
     let layer = T::linear_new(Weight::Dense(y.clone()), None, other).unwrap();
     assert!(x.linear(&layer).is_err());
+    assert!(T::embed(&layer, &T::from_u32(&[2], &[1], on).unwrap()).is_err());
     assert!(T::linear_new(Weight::Dense(y), Some(x), other).is_err());
 }

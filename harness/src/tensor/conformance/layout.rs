@@ -137,4 +137,9 @@ pub(super) fn rows<T: Tensor>(dtype: DType, on: &T::Device) {
         dtype,
     );
     assert!(table.rows(&T::from_u32(&[4], &[1], on).unwrap()).is_err());
+    let columns = table.permute(&[1, 0]).unwrap(); // may be a view
+    let last = T::from_u32(&[2], &[1], on).unwrap();
+    let expected = [data[2], data[5], data[8], data[11]];
+    let found = columns.rows(&last).unwrap();
+    check("permute, rows", &found, &[1, 4], &expected, 0.0, dtype);
 }

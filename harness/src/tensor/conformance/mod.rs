@@ -8,7 +8,7 @@ mod compute;
 mod layout;
 mod network;
 
-use super::{DType, Device, Tensor};
+use super::{DType, Tensor};
 
 /// Floating dtypes each case runs in.
 const DTYPES: [DType; 3] = [DType::F32, DType::F16, DType::BF16];
@@ -113,5 +113,6 @@ suite!(mlx, crate::tensor::mlx::Mlx, crate::tensor::mlx::On::cpu());
 #[cfg(feature = "candle")]
 #[test]
 fn devices_have_names() {
+    use super::Device as _;
     assert_eq!(crate::tensor::candle::On::cpu().name(), "cpu");
 }

@@ -1,6 +1,6 @@
 //! Norms, rotary embedding, attention.
 
-use super::{DType, Tensor, by_row, check, tensor};
+use super::{DType, Tensor, by_row, check, rounding, tensor};
 use crate::tensor::{Mask, RopeSpec};
 
 pub(super) fn norms<T: Tensor>(dtype: DType, on: &T::Device) {
@@ -45,21 +45,26 @@ pub(super) fn norms<T: Tensor>(dtype: DType, on: &T::Device) {
 }
 
 pub(super) fn ropes<T: Tensor>(dtype: DType, on: &T::Device) {
-    for (dims, factor) in [(8, 1.0f32), (4, 1.25)] {
-        let mut spec = RopeSpec::plain(dims, 10_000.0, 32);
+    for (dims, factor, offset) in [(8, 1.0f32, 5), (4, 1.25, 5), (8, 1.19, 4000)] {
+        let mut spec = RopeSpec::plain(dims, 10_000.0, offset + 27);
         spec.factor = factor;
         let table = T::rope_new(&spec, dtype, on).unwrap();
         let (x, data) = tensor::<T>(&[1, 2, 3, 8], 4, dtype, on);
-        let expected = turned(&data, &spec, 5);
+        let expected = turned(&data, &spec, offset);
+        // An angle is a product in f32, off by up to one rounding of its size.
+        let angle = 2.0 * offset as f64 * rounding(DType::F32) / rounding(dtype);
         check(
             "rope",
-            &x.rope(&table, 5).unwrap(),
+            &x.rope(&table, offset).unwrap(),
             &[1, 2, 3, 8],
             &expected,
-            6.0,
+            6.0 + angle,
             dtype,
         );
-        assert!(x.rope(&table, 30).is_err(), "past the end of the tables");
+        assert!(
+            x.rope(&table, offset + 25).is_err(),
+            "past the end of the tables"
+        );
     }
 }
 

@@ -1,9 +1,9 @@
 //! Matrices of linear layers and embedding tables.
 
 use mlx_rs::ops::indexing::take_axis;
-use mlx_rs::{Array, ops, transforms};
+use mlx_rs::{Array, DeviceType, ops, transforms};
 
-use super::{Mlx, check_ids, shape_error, to_mlx};
+use super::{Mlx, check_ids, shape_error};
 use crate::error::{Error, Result};
 use crate::tensor::{Affine, DType, Tensor, Weight};
 
@@ -24,7 +24,7 @@ pub struct Linear {
 enum Matrix {
     /// `[n, k]`, and the same buffer seen as `[k, n]`.
     Dense { weight: Array, turned: Array },
-    /// Packed as stored; scales and offsets in the activations' type, so that a product stays in it.
+    /// Packed as stored; scales and offsets in the type that products are computed in.
     Affine {
         words: Array,
         scales: Array,
@@ -99,11 +99,15 @@ impl Linear {
                     group,
                 },
                 _,
-            ) => ops::quantized_matmul(&x.0, words, scales, biases, true, *group, *bits)?,
+            ) => {
+                let x = x.cast_to(scales.dtype())?.0;
+                ops::quantized_matmul(&x, words, scales, biases, true, *group, *bits)?
+            }
         };
+        let product = Mlx(product).cast(self.dtype)?;
         match &self.bias {
-            None => Ok(Mlx(product)),
-            Some(bias) => Mlx::of(product.add(bias)),
+            None => Ok(product),
+            Some(bias) => Mlx::of(product.0.add(bias)),
         }
     }
 
@@ -123,13 +127,8 @@ impl Linear {
                 group,
             } => {
                 let (scales, biases) = (rows(scales)?, rows(biases)?);
-                Mlx::of(ops::dequantize(
-                    rows(words)?,
-                    scales,
-                    &biases,
-                    *group,
-                    *bits,
-                ))
+                let found = ops::dequantize(rows(words)?, scales, &biases, *group, *bits)?;
+                Mlx(found).cast(self.dtype)
             }
         }
     }
@@ -153,7 +152,12 @@ fn affine(parts: &Affine<Mlx>, dtype: DType) -> Result<(Matrix, usize, usize)> {
             parts.group
         )));
     }
-    let cast = |part: &Mlx| part.cast_to(to_mlx(dtype)).map(|part| part.0);
+    // A processor's kernel sums in the type of its operands, a GPU's in f32.
+    let inside = match mlx_rs::Device::try_default()?.get_type()? {
+        DeviceType::Cpu => DType::F32,
+        DeviceType::Gpu => dtype,
+    };
+    let cast = |part: &Mlx| part.cast(inside).map(|part| part.0);
     let matrix = Matrix::Affine {
         words: parts.words.0.clone(),
         scales: cast(&parts.scales)?,

@@ -4,7 +4,9 @@
 //! It promotes unequal dtypes, broadcasts where it can and reads past the end of a table without a
 //! word; what the contract calls an error is therefore checked before MLX sees it.
 
+mod activation;
 mod checks;
+mod device;
 mod linear;
 mod rope;
 #[cfg(test)]
@@ -14,94 +16,19 @@ use mlx_rs::error::{AsSliceError, ConversionError, Exception};
 use mlx_rs::ops::indexing::{
     ArrayIndex, ArrayIndexOp, TryIndexMutOp, TryIndexOp, argmax_axis, take_axis,
 };
-use mlx_rs::{Array, Dtype, Stream, fast, memory, nn, ops, transforms};
+use mlx_rs::{Array, Dtype, fast, ops, transforms};
 
 use super::{DType, Mask, RopeSpec, Tensor, Values, Weight};
 use crate::error::{Error, Result};
-use crate::models::Device;
+use activation::Activation;
 use checks::{check_count, check_ids, shape_error, sizes};
+pub use device::On;
 pub use linear::Linear;
 pub use rope::Rope;
 
 /// An MLX array: a value, or the graph that gives it.
 #[derive(Clone, Debug)]
 pub struct Mlx(Array);
-
-/// A device of MLX. The library has one default device a process, which this sets: a process
-/// computes on one device at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct On(Device);
-
-impl On {
-    /// The processor.
-    #[must_use]
-    pub fn cpu() -> Self {
-        Self(Device::Cpu).set_default(&mlx_rs::Device::cpu())
-    }
-
-    /// The device of that kind.
-    ///
-    /// # Errors
-    /// When MLX has none, or this machine has none.
-    pub fn at(device: Device) -> Result<Self> {
-        match device {
-            Device::Cpu => Ok(Self::cpu()),
-            Device::Metal if cfg!(target_os = "macos") => {
-                Ok(Self(device).set_default(&mlx_rs::Device::gpu()))
-            }
-            Device::Metal => Err(Error::Unsupported(
-                "device metal: needs macOS on Apple silicon".to_owned(),
-            )),
-            Device::Cuda => Err(Error::Unsupported(
-                "device cuda: mlx-rs reaches no NVIDIA GPU: choose backend candle".to_owned(),
-            )),
-        }
-    }
-
-    fn set_default(self, device: &mlx_rs::Device) -> Self {
-        mlx_rs::Device::set_default(device);
-        // The first checked call puts mlx-rs' error handler in place: without it MLX ends the
-        // process at the first error. The answer does not matter.
-        let _ = Stream::try_default_on_device(device);
-        self
-    }
-}
-
-impl super::Device for On {
-    fn name(&self) -> &'static str {
-        match self.0 {
-            Device::Cpu => "cpu",
-            Device::Metal => "metal",
-            Device::Cuda => "cuda",
-        }
-    }
-
-    fn arithmetic(&self, stored: DType) -> DType {
-        match self.0 {
-            Device::Cpu => DType::F32, // its half-precision products are plain loops
-            _ => stored,
-        }
-    }
-
-    fn keeps_affine(&self, _bits: usize) -> &'static str {
-        "as stored"
-    }
-
-    fn peak_bytes(&self) -> Option<u64> {
-        // After a reset the peak starts at zero, whatever is held.
-        let peak = memory::peak_memory()
-            .ok()?
-            .max(memory::active_memory().ok()?);
-        u64::try_from(peak).ok()
-    }
-
-    fn batch_elements(&self) -> usize {
-        match self.0 {
-            Device::Cpu => 4 << 20, // buffers that malloc keeps instead of mapping them anew
-            _ => usize::MAX,
-        }
-    }
-}
 
 impl From<Exception> for Error {
     fn from(error: Exception) -> Self {
@@ -111,6 +38,12 @@ impl From<Exception> for Error {
 
 impl From<ConversionError> for Error {
     fn from(error: ConversionError) -> Self {
+        backend_error(&error.to_string())
+    }
+}
+
+impl From<AsSliceError> for Error {
+    fn from(error: AsSliceError) -> Self {
         backend_error(&error.to_string())
     }
 }
@@ -157,11 +90,6 @@ impl Mlx {
             return Ok(self.clone());
         }
         Self::of(self.0.as_dtype(dtype))
-    }
-
-    /// Computes in f32 and returns to the tensor's own type with one rounding.
-    fn in_f32(&self, f: impl FnOnce(&Array) -> Result<Array, Exception>) -> Result<Self> {
-        Self(f(&self.cast_to(Dtype::Float32)?.0)?).cast_to(self.0.dtype())
     }
 
     /// All values of the type asked for, row-major.
@@ -314,19 +242,32 @@ impl Tensor for Mlx {
     }
 
     fn sigmoid(&self) -> Result<Self> {
-        self.in_f32(|x| ops::sigmoid(x))
+        Activation::Sigmoid.of(std::slice::from_ref(&self.0))
     }
 
     fn silu(&self) -> Result<Self> {
-        self.in_f32(|x| nn::silu(x))
+        Activation::Silu.of(std::slice::from_ref(&self.0))
     }
 
     fn gelu_tanh(&self) -> Result<Self> {
-        self.in_f32(|x| nn::gelu_approximate(x))
+        Activation::GeluTanh.of(std::slice::from_ref(&self.0))
     }
 
     fn gelu_erf(&self) -> Result<Self> {
-        self.in_f32(|x| nn::gelu(x))
+        Activation::GeluErf.of(std::slice::from_ref(&self.0))
+    }
+
+    fn quick_gelu(&self) -> Result<Self> {
+        Activation::QuickGelu.of(std::slice::from_ref(&self.0))
+    }
+
+    fn swiglu(gate: &Self, up: &Self) -> Result<Self> {
+        gate.same_dtype("swiglu", up)?;
+        if gate.0.shape() != up.0.shape() {
+            let detail = format!("{:?} and {:?}", gate.dims(), up.dims());
+            return Err(shape_error("swiglu", detail));
+        }
+        Activation::Swiglu.of(&[gate.0.clone(), up.0.clone()])
     }
 
     fn softmax(&self) -> Result<Self> {
@@ -407,11 +348,5 @@ impl Tensor for Mlx {
 
     fn eval(of: &[&Self]) -> Result<()> {
         Ok(transforms::eval(of.iter().map(|tensor| &tensor.0))?)
-    }
-}
-
-impl From<AsSliceError> for Error {
-    fn from(error: AsSliceError) -> Self {
-        backend_error(&error.to_string())
     }
 }
