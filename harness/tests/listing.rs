@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use harness::models;
+use harness::models::listing::Stored;
 use harness::models::published::{Form, Groups, Layout};
 use harness::tensor::DType;
 use safetensors::SafeTensors;
@@ -88,4 +89,28 @@ fn llava_next() {
     let groups = Groups { bits: 4, group: 64 };
     let mlx = form(Layout::Mlx, DType::BF16, Some(groups));
     check("tiny-llava-v1.6-mistral-7b-4bit", mlx);
+}
+
+#[test]
+fn phi35_vision() {
+    let groups = Groups { bits: 4, group: 64 };
+    let mlx = form(Layout::Mlx, DType::BF16, Some(groups));
+    check("tiny-phi-3.5-vision-instruct-4bit", mlx);
+    let published =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/published/Phi-3.5-Vision-Instruct");
+    let form = Form {
+        float: DType::F16,
+        ..mlx
+    };
+    let tensors = models::tensors(&published, form).unwrap();
+    let bytes = |t: &Stored| t.dims.iter().product::<usize>() * t.dtype.size();
+    let bytes: usize = tensors.iter().map(bytes).sum();
+    assert_eq!((tensors.len(), bytes), (1146, 2_334_114_368));
+    let plain = Form {
+        affine: None,
+        ..form
+    };
+    let tensors = models::tensors(&published, plain).unwrap();
+    let parameters = tensors.iter().map(|t| t.dims.iter().product::<usize>());
+    assert_eq!(parameters.sum::<usize>(), 4_146_621_440);
 }

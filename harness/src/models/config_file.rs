@@ -80,13 +80,13 @@ impl LlamaFile {
         ];
         sizes_within(place, &sizes)?;
         let head_dim = self.head_dim.unwrap_or(dim / heads);
-        sizes_within(&format!("{place}.head_dim"), &[head_dim])?;
+        sizes_within(&format!("{place}: head_dim"), &[head_dim])?;
         if !heads.is_multiple_of(kv_heads) || !head_dim.is_multiple_of(2) {
             return Err(format!(
                 "{place}: {heads} heads of {head_dim} do not share {kv_heads} key heads"
             ));
         }
-        supported(&format!("{place}.hidden_act"), &self.hidden_act, "silu")?;
+        supported(&format!("{place}: hidden_act"), &self.hidden_act, "silu")?;
         if self.attention_bias || self.mlp_bias || self.rope_scaling.is_some() {
             return Err(format!(
                 "{place}: attention_bias, mlp_bias and rope_scaling are not supported"
@@ -154,7 +154,7 @@ impl VitFile {
             Family::Siglip => ("gelu_pytorch_tanh", Activation::GeluTanh),
             Family::Clip => ("quick_gelu", Activation::QuickGelu),
         };
-        supported(&format!("{place}.hidden_act"), &self.hidden_act, act)?;
+        supported(&format!("{place}: hidden_act"), &self.hidden_act, act)?;
         Ok(VitConfig {
             dim,
             layers: at as usize,

@@ -29,7 +29,9 @@ macro_rules! on_each_backend {
 }
 
 mod llava_next;
+mod made;
 mod moondream2;
+mod phi35_forms;
 mod phi35_vision;
 mod reference;
 mod smolvlm;

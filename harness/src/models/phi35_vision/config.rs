@@ -242,3 +242,111 @@ impl Embedding {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The small checkpoint's file with one key changed.
+    fn with(pointer: &str, value: Value) -> Result<Config> {
+        let checkpoints = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/checkpoints");
+        let path = checkpoints.join("tiny-phi-3.5-vision-instruct-4bit/config.json");
+        let mut file: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let (place, key) = pointer.rsplit_once('/').unwrap();
+        file.pointer_mut(place).unwrap()[key] = value;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.json"), file.to_string()).unwrap();
+        Config::load(dir.path())
+    }
+
+    #[test]
+    fn spellings_of_long_rope_are_one() {
+        let (su, long) = ("/rope_scaling/type", json!("longrope"));
+        assert_eq!(with(su, long).unwrap(), with(su, json!("su")).unwrap());
+        let plain = with("/rope_scaling", Value::Null).unwrap();
+        assert_eq!(plain.text.long_rope, None);
+    }
+
+    #[test]
+    fn what_cannot_be_is_named() {
+        for (pointer, value, says) in [
+            (
+                "/rope_scaling/type",
+                json!("yarn"),
+                "rope_scaling.type \"yarn\"",
+            ),
+            ("/rope_scaling/long_mscale", json!(1.2), "long_mscale"),
+            (
+                "/rope_scaling/short_factor",
+                json!([1.0]),
+                "rope_scaling.short_factor: expected 16",
+            ),
+            (
+                "/rope_scaling/long_factor",
+                json!([0.0; 16]),
+                "rope_scaling.long_factor: expected 16",
+            ),
+            ("/rope_scaling/long_factor", json!("x"), "rope_scaling: "),
+            ("/rope_scaling", json!("su"), "rope_scaling: "),
+            (
+                "/original_max_position_embeddings",
+                json!(1),
+                "original_max_position_embeddings 1",
+            ),
+            (
+                "/partial_rotary_factor",
+                json!(0.4),
+                "partial_rotary_factor 0.4",
+            ),
+            ("/hidden_act", json!("gelu"), "hidden_act"),
+            ("/num_attention_heads", json!(0), "size of 0"),
+            ("/hidden_size", json!(u64::MAX), "size of"),
+            ("/num_key_value_heads", json!(4), "key heads"),
+            (
+                "/embd_layer/hd_transform_order",
+                json!("glb_sub"),
+                "embd_layer.hd_transform_order",
+            ),
+            (
+                "/embd_layer/projection_cls",
+                json!("linear"),
+                "embd_layer.projection_cls",
+            ),
+            (
+                "/embd_layer/use_hd_transform",
+                json!(false),
+                "embd_layer.use_hd_transform",
+            ),
+            ("/embd_layer", json!("default"), "config.json: "),
+            ("/img_processor/name", json!("siglip"), "img_processor.name"),
+            (
+                "/img_processor/type_feature",
+                json!("cls_patch"),
+                "img_processor.type_feature",
+            ),
+            ("/img_processor/layer_idx", json!(-9), "hidden state -9"),
+            (
+                "/img_processor/image_dim_out",
+                json!(64),
+                "img_processor.image_dim_out",
+            ),
+            (
+                "/img_processor/num_img_tokens",
+                json!(576),
+                "img_processor.num_img_tokens",
+            ),
+            (
+                "/img_processor/patch_size",
+                json!(16),
+                "img_processor.num_img_tokens",
+            ),
+            ("/img_processor/patch_size", json!(0), "size of 0"),
+            ("/vocab_size", json!(-1), "config.json: "),
+        ] {
+            let error = with(pointer, value).unwrap_err().to_string();
+            assert!(error.contains("config.json: "), "{error}");
+            assert!(error.contains(says), "{pointer}: {error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+}
