@@ -120,21 +120,7 @@ impl ChatTemplate {
         images: usize,
         mark: impl Fn(usize) -> String,
     ) -> Result<String> {
-        let Some(last) = messages.last() else {
-            return Err(Error::Prompt(
-                "it is empty: give at least one message".into(),
-            ));
-        };
-        if last.role != Role::User {
-            return Err(Error::Prompt(
-                "the last message is the model's: end with a question".into(),
-            ));
-        }
-        if last.text.trim().is_empty() {
-            return Err(Error::Prompt(
-                "the last message is blank: ask something".into(),
-            ));
-        }
+        last_question(messages)?;
         let first_user = messages
             .iter()
             .position(|message| message.role == Role::User);
@@ -181,6 +167,29 @@ impl Tokens {
             eos: token("eos_token"),
         })
     }
+}
+
+/// What a conversation ends with, which must be a question.
+///
+/// # Errors
+/// [`Error::Prompt`] when there is no message, or the last is not the person's or is blank.
+pub(crate) fn last_question(messages: &[Message]) -> Result<&str> {
+    let Some(last) = messages.last() else {
+        return Err(Error::Prompt(
+            "it is empty: give at least one message".into(),
+        ));
+    };
+    if last.role != Role::User {
+        return Err(Error::Prompt(
+            "the last message is the model's: end with a question".into(),
+        ));
+    }
+    if last.text.trim().is_empty() {
+        return Err(Error::Prompt(
+            "the last message is blank: ask something".into(),
+        ));
+    }
+    Ok(&last.text)
 }
 
 /// The text of a `chat_template` value: a string, or the default one of a list of named templates.

@@ -101,16 +101,20 @@ impl<W: Write> Progress<W> {
     pub fn end(&mut self, planned: &Planned, run: &Run) {
         let wall = duration::format(Duration::from_secs_f64(run.wall_s.max(0.0)));
         let end = match &run.outcome {
-            Outcome::Measured { samples, voids } if voids.is_empty() => {
-                format!("{} metrics", samples.len())
-            }
             Outcome::Measured { samples, voids } => {
+                let metrics = format!("{} metrics", samples.len());
                 let count: u32 = voids
                     .iter()
                     .map(|void| void.count)
                     .fold(0, u32::saturating_add);
-                let reason = &voids[0].reason;
-                format!("{} metrics, {count} values void: {reason}", samples.len())
+                match (
+                    voids.first(),
+                    voids.iter().find(|void| !void.is_by_design()),
+                ) {
+                    (None, _) => metrics,
+                    (Some(void), None) => format!("{metrics}; {}", void.reason),
+                    (_, Some(void)) => format!("{metrics}, {count} values void: {}", void.reason),
+                }
             }
             Outcome::Failed { stage, message } => format!("FAILED ({}): {message}", stage.name()),
         };

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// Who said a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -147,6 +149,15 @@ pub struct Loaded {
 
 /// Why a request could not be answered.
 pub type AskError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the model's reference has no form for, where that is why a request was not answered.
+#[must_use]
+pub fn not_offered(error: &AskError) -> Option<&str> {
+    match error.downcast_ref::<Error>() {
+        Some(Error::NotOffered(what)) => Some(what),
+        _ => None,
+    }
+}
 
 /// A loaded model.
 pub trait Subject {

@@ -11,6 +11,13 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
 }
 
+/// What becomes of special tokens in a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Special {
+    LeftOut,
+    SpeltOut,
+}
+
 impl Tokenizer {
     /// Reads `tokenizer.json` in `dir`. Truncation and padding it may ask for are switched off: a prompt is either
     /// taken whole or not at all.
@@ -49,7 +56,29 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Prompt`] when the tokenizer's decoder fails.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.inner.decode(ids, true).map_err(|error| {
+        self.text(ids, Special::LeftOut)
+    }
+
+    /// The text of `ids`, special tokens spelt out.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode`].
+    pub fn spell(&self, ids: &[u32]) -> Result<String> {
+        self.text(ids, Special::SpeltOut)
+    }
+
+    /// The first special token among `ids`, spelt out.
+    #[must_use]
+    pub fn special(&self, ids: &[u32]) -> Option<String> {
+        let added = self.inner.get_added_tokens_decoder();
+        let tokens = ids.iter().filter_map(|id| added.get(id));
+        let mut special = tokens.filter(|token| token.special);
+        special.next().map(|token| token.content.clone())
+    }
+
+    fn text(&self, ids: &[u32], special: Special) -> Result<String> {
+        let left_out = special == Special::LeftOut;
+        self.inner.decode(ids, left_out).map_err(|error| {
             Error::Prompt(format!(
                 "the tokenizer cannot decode: {}",
                 first_line(&error)

@@ -76,6 +76,12 @@ fn smolvlm() {
 }
 
 #[test]
+fn moondream2() {
+    let huggingface = form(Layout::HuggingFace, DType::BF16, None);
+    check("tiny-moondream2", huggingface);
+}
+
+#[test]
 fn llava_next() {
     let huggingface = form(Layout::HuggingFace, DType::BF16, None);
     check("tiny-llava-v1.6-mistral-7b", huggingface);

@@ -17,5 +17,7 @@ pub use document::Document;
 pub use error::{Error, Result};
 pub use legacy::{Guide, GuideNote, GuideRow, HistoricRow};
 pub use metric::{Direction, Metric, Unit};
-pub use run::{Answer, Cell, Environment, Machine, Outcome, Run, Sample, Session, Stage, Void};
+pub use run::{
+    Answer, BY_DESIGN, Cell, Environment, Machine, Outcome, Run, Sample, Session, Stage, Void,
+};
 pub use uuid::Uuid;

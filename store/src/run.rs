@@ -196,6 +196,18 @@ pub struct Void {
     pub reason: String,
 }
 
+/// Begins the reason of a [`Void`] that is nobody's fault.
+pub const BY_DESIGN: &str = "unsupported by design";
+
+impl Void {
+    /// Whether no figure was taken because the model's makers offer no such thing: no form for
+    /// earlier turns, say, or no answers without a picture.
+    #[must_use]
+    pub fn is_by_design(&self) -> bool {
+        self.reason.starts_with(BY_DESIGN)
+    }
+}
+
 /// What came of a cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

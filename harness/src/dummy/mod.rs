@@ -144,5 +144,7 @@ mod tests {
         // MLX writes tensors in the order of a hash table, which moves digits in the header.
         check("SmolVLM2-500M-Video-Instruct", 489, 2 * 507_482_304);
         check("LLaVA-v1.6-Mistral-7B-MLX", 1433, 4_258_028_096);
+        let whole = check("Moondream2", 592, 2 * 1_927_237_104);
+        assert_eq!(whole, 3_854_538_968);
     }
 }

@@ -4,6 +4,7 @@ mod backend;
 mod config_file;
 pub mod listing;
 pub mod llava_next;
+pub mod moondream2;
 pub mod phi35_vision;
 mod preprocessor;
 pub mod published;
@@ -159,6 +160,8 @@ pub enum Architecture {
     SmolVlm,
     /// LLaVA-NeXT.
     LlavaNext,
+    /// Moondream2.
+    Moondream2,
     /// Phi-3-vision and Phi-3.5-vision.
     Phi35Vision,
 }
@@ -168,6 +171,7 @@ const ARCHITECTURES: &[(&str, Architecture)] = &[
     ("idefics3", Architecture::SmolVlm),
     ("smolvlm", Architecture::SmolVlm),
     ("llava_next", Architecture::LlavaNext),
+    ("moondream1", Architecture::Moondream2), // sic: what Moondream2's files say
     ("phi3_v", Architecture::Phi35Vision),
 ];
 
@@ -202,6 +206,9 @@ pub fn tensors(dir: &Path, form: Form) -> Result<Vec<Stored>> {
         }
         Architecture::LlavaNext => {
             llava_next::shapes::tensors(&llava_next::config::Config::load(dir)?, form)
+        }
+        Architecture::Moondream2 => {
+            moondream2::shapes::tensors(&moondream2::config::Config::of_files(dir)?, form)
         }
         Architecture::Phi35Vision => {
             phi35_vision::shapes::tensors(&phi35_vision::config::Config::load(dir)?, form)
@@ -280,6 +287,9 @@ pub fn load_on<T: Tensor + 'static>(
         Architecture::SmolVlm => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
         Architecture::LlavaNext => {
             engine(llava_next::LlavaNext::<T>::load(dir, on, precision)?, dir)
+        }
+        Architecture::Moondream2 => {
+            engine(moondream2::Moondream2::<T>::load(dir, on, precision)?, dir)
         }
         Architecture::Phi35Vision => engine(
             phi35_vision::Phi35Vision::<T>::load(dir, on, precision)?,

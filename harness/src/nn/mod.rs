@@ -6,6 +6,7 @@ pub mod llama;
 pub mod mlp;
 pub mod norm;
 pub mod patches;
+pub mod phi;
 pub mod rope;
 pub mod vit;
 

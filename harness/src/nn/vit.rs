@@ -125,6 +125,27 @@ impl<T: Tensor> Block<T> {
     }
 }
 
+/// What `tower` makes of `pixels` `[frames, ..]`, as many frames at once as the device likes, where the
+/// largest activation of one has `elements` elements.
+///
+/// # Errors
+/// Those of `tower`, and when the library fails.
+pub fn in_parts<T: Tensor>(
+    pixels: &T,
+    elements: usize,
+    on: &T::Device,
+    tower: impl Fn(&T) -> Result<T>,
+) -> Result<T> {
+    let frames = pixels.dims()[0];
+    let at_once = (on.batch_elements() / elements).max(1);
+    let part = |start| tower(&pixels.narrow(0, start, at_once.min(frames - start))?);
+    let parts = (0..frames)
+        .step_by(at_once)
+        .map(part)
+        .collect::<Result<Vec<_>>>()?;
+    T::concat(&parts.iter().collect::<Vec<_>>(), 0)
+}
+
 /// Patch embedding, learned positions, blocks.
 pub struct Vit<T: Tensor> {
     patches: T::Linear,
@@ -174,15 +195,10 @@ impl<T: Tensor> Vit<T> {
     /// # Errors
     /// When the pixels have other sizes, or the library fails.
     pub fn forward(&self, pixels: &T) -> Result<T> {
-        let frames = pixels.dims()[0];
         let side = self.config.side();
-        let at_once = (self.on.batch_elements() / (side * side * self.config.inner)).max(1);
-        let part = |start| self.part(&pixels.narrow(0, start, at_once.min(frames - start))?);
-        let parts = (0..frames)
-            .step_by(at_once)
-            .map(part)
-            .collect::<Result<Vec<_>>>()?;
-        T::concat(&parts.iter().collect::<Vec<_>>(), 0)
+        in_parts(pixels, side * side * self.config.inner, &self.on, |part| {
+            self.part(part)
+        })
     }
 
     fn part(&self, pixels: &T) -> Result<T> {

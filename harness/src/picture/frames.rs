@@ -37,7 +37,34 @@ impl Normaliser {
     /// normalises them on all cores: `[count, side, side, 3]`. What does not fill a square is left out.
     #[must_use]
     pub fn frames(&self, sheets: &[&Picture], side: usize) -> Vec<f32> {
-        let table = Table::new(self);
+        ByteTable::new(self).frames(sheets, side)
+    }
+}
+
+/// What each of the 256 values of a channel becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ByteTable([[f32; 256]; 3]);
+
+impl ByteTable {
+    /// The same for every channel.
+    #[must_use]
+    pub const fn same(values: [f32; 256]) -> Self {
+        Self([values; 3])
+    }
+
+    /// Computed once, in the references' precision.
+    fn new(normaliser: &Normaliser) -> Self {
+        Self(std::array::from_fn(|channel| {
+            std::array::from_fn(|value| {
+                let scaled = (value as f64 * normaliser.rescale) as f32;
+                (scaled - normaliser.mean[channel]) / normaliser.std[channel]
+            })
+        }))
+    }
+
+    /// As [`Normaliser::frames`].
+    #[must_use]
+    pub fn frames(&self, sheets: &[&Picture], side: usize) -> Vec<f32> {
         let tiles: Vec<Tile<'_>> = sheets.iter().flat_map(|sheet| tiles(sheet, side)).collect();
         let frame_len = side * side * 3;
         let mut pixels = vec![0.0; tiles.len() * frame_len];
@@ -48,15 +75,22 @@ impl Normaliser {
                 .chunks_mut(share * frame_len)
                 .zip(tiles.chunks(share))
             {
-                let table = &table;
                 scope.spawn(move || {
                     for (frame, tile) in chunk.chunks_exact_mut(frame_len).zip(tiles) {
-                        tile.normalise(table, frame);
+                        tile.normalise(self, frame);
                     }
                 });
             }
         });
         pixels
+    }
+
+    fn apply(&self, bytes: &[u8], row: &mut [f32]) {
+        for (out, pixel) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(3)) {
+            for ((out, byte), values) in out.iter_mut().zip(pixel).zip(&self.0) {
+                *out = values[usize::from(*byte)];
+            }
+        }
     }
 }
 
@@ -80,33 +114,11 @@ fn tiles(sheet: &Picture, side: usize) -> impl Iterator<Item = Tile<'_>> {
 
 impl Tile<'_> {
     /// Fills `frame`, `[side, side, 3]`.
-    fn normalise(&self, table: &Table, frame: &mut [f32]) {
+    fn normalise(&self, table: &ByteTable, frame: &mut [f32]) {
         let width = 3 * self.side;
         for (y, row) in frame.chunks_exact_mut(width).enumerate() {
             let start = 3 * ((self.top + y) * self.sheet.width + self.left);
             table.apply(&self.sheet.rgb[start..][..width], row);
-        }
-    }
-}
-
-/// What each of the 256 values of a channel becomes, computed once, in the references' precision.
-struct Table([[f32; 256]; 3]);
-
-impl Table {
-    fn new(normaliser: &Normaliser) -> Self {
-        Self(std::array::from_fn(|channel| {
-            std::array::from_fn(|value| {
-                let scaled = (value as f64 * normaliser.rescale) as f32;
-                (scaled - normaliser.mean[channel]) / normaliser.std[channel]
-            })
-        }))
-    }
-
-    fn apply(&self, bytes: &[u8], row: &mut [f32]) {
-        for (out, pixel) in row.chunks_exact_mut(3).zip(bytes.chunks_exact(3)) {
-            for ((out, byte), values) in out.iter_mut().zip(pixel).zip(&self.0) {
-                *out = values[usize::from(*byte)];
-            }
         }
     }
 }

@@ -6,7 +6,7 @@ mod decode;
 mod frames;
 mod resample;
 
-pub use frames::{Frames, Normaliser};
+pub use frames::{ByteTable, Frames, Normaliser};
 pub use resample::Filter;
 
 use crate::{Error, Result};

@@ -5,7 +5,7 @@ use store::Metric;
 use crate::message::Epoch;
 use crate::probes::{Scene, Turn};
 use crate::score::{is_right, normalise};
-use crate::subject::{AskError, Message, Role, Subject};
+use crate::subject::{AskError, Message, Role, Subject, Turns, not_offered};
 
 use super::probe::{Asked, Place, Question};
 use super::{Needs, Probe, Profile, Scenario};
@@ -24,7 +24,8 @@ const TURN: usize = 4;
 /// (i) first, with the picture; (ii) at turn 4 after neutral turns, with the picture and the whole
 /// history, in which the earlier answers are the model's own; (iii) after the model's own
 /// description of the picture, as text alone, where that description holds the answer; (iv) with
-/// neither picture nor history, which is chance.
+/// neither picture nor history, which is chance. A model that cannot be told earlier turns is asked
+/// (i) and (iv) alone: no history is made up for it.
 pub(super) struct Context;
 
 impl Scenario for Context {
@@ -59,6 +60,9 @@ impl Scenario for Context {
 
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
         let set = probe.set;
+        if subject.loaded().turns == Turns::One {
+            return ask_stateless(subject, probe);
+        }
         for (at, scene) in set.context.iter().enumerate() {
             Talk::begin(scene, subject, probe)?.compare(subject, probe)?;
             probe.progress(at + 1, set.context.len());
@@ -146,6 +150,54 @@ impl<'a> Talk<'a> {
             probe.value_unless(broken.as_deref(), metric, value);
         }
         Ok(())
+    }
+}
+
+/// The arms without a history. A model that offers no answers without a picture has no chance arm.
+fn ask_stateless(subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
+    let set = probe.set;
+    let mut chance = true;
+    for (at, scene) in set.context.iter().enumerate() {
+        for fact in &scene.facts {
+            let messages = with(&[], fact);
+            let picture = Some(set.picture(&scene.image));
+            let asked = probe.ask(subject, &Question::new(picture, &messages, MOST))?;
+            keep(probe, scene, (fact, "direct"), &asked);
+            let fault = asked.broken.as_deref();
+            probe.value_unless(fault, Metric::ContextDirect, score(fact, &asked));
+            if chance {
+                chance = ask_chance(subject, probe, (scene, fact))?;
+            }
+        }
+        probe.progress(at + 1, set.context.len());
+    }
+    for metric in [Metric::ContextRetained, Metric::ContextTextOnly] {
+        probe.not_offered(metric, "no form for earlier turns");
+    }
+    Ok(())
+}
+
+/// Asks a fact with neither picture nor history; whether the model answers that at all.
+fn ask_chance(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    (scene, fact): (&Scene, &Turn),
+) -> Result<bool, AskError> {
+    let messages = with(&[], fact);
+    match probe.ask(subject, &Question::new(None, &messages, MOST)) {
+        Ok(asked) => {
+            keep(probe, scene, (fact, "chance"), &asked);
+            let fault = asked.broken.as_deref();
+            probe.value_unless(fault, Metric::ContextChance, score(fact, &asked));
+            Ok(true)
+        }
+        Err(error) => {
+            let Some(what) = not_offered(&error) else {
+                return Err(error);
+            };
+            probe.not_offered(Metric::ContextChance, what);
+            Ok(false)
+        }
     }
 }
 
@@ -273,6 +325,44 @@ mod tests {
             (Vec::new(), "void")
         );
         assert_eq!(reasons(&run)[0], "I2: turn 2 is not in the rendered prompt");
+    }
+
+    #[test]
+    fn a_model_without_earlier_turns_is_stateless() {
+        let (run, label) = verdict(|| Fake::seeing().stateless());
+        assert_eq!(label, "n/a (stateless)");
+        let arms = [
+            (Metric::ContextDirect, vec![1.0; 12]),
+            (Metric::ContextChance, vec![0.0; 12]),
+            (Metric::ContextRetained, vec![]),
+            (Metric::ContextTextOnly, vec![]),
+        ];
+        for (metric, wanted) in arms {
+            assert_eq!(values(&run, metric), wanted, "{metric}");
+        }
+        assert!(run.voids().iter().all(store::Void::is_by_design));
+        let row = &rows(std::slice::from_ref(&run))[0];
+        let line = store::summary::verdict_line(row).unwrap();
+        assert!(
+            line.contains("context n/a (stateless) (direct 12/12, chance 0/12;"),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn a_stateless_model_without_text_answers_has_no_chance() {
+        let picture_only = || {
+            let mut seeing = Fake::seeing();
+            Fake::new(move |request, _| match request.images {
+                [] => Err(crate::Error::NotOffered("no picture".to_owned()).into()),
+                _ => Ok(seeing.ask(request)?.text),
+            })
+            .stateless()
+        };
+        let (run, label) = verdict(picture_only);
+        assert_eq!(label, "n/a (stateless)");
+        assert_eq!(values(&run, Metric::ContextDirect), [1.0; 12]);
+        assert_eq!(reasons(&run)[0], "unsupported by design: no picture");
     }
 
     #[test]

@@ -49,6 +49,17 @@ impl Fake {
         self
     }
 
+    /// Cannot be told earlier turns, and refuses them.
+    pub(super) fn stateless(mut self) -> Self {
+        self.loaded.turns = Turns::One;
+        let mut script = self.script;
+        self.script = Box::new(move |request, call| match request.messages {
+            [_] => script(request, call),
+            _ => Err(crate::Error::NotOffered("earlier turns".to_owned()).into()),
+        });
+        self
+    }
+
     /// Says what is in the picture, see [`draw`], and remembers what it was told.
     pub(super) fn seeing() -> Self {
         Self::new(|request, _| {

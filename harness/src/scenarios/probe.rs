@@ -195,6 +195,17 @@ impl Probe<'_> {
         }));
     }
 
+    /// A metric that the model has no form for: nothing is refused, there is nothing to take.
+    pub fn not_offered(&mut self, metric: Metric, what: &str) {
+        let reason = one_line(&format!("{}: {what}", store::BY_DESIGN));
+        let metric = Some(metric);
+        (self.out)(Message::Void(Void {
+            metric,
+            count: 0,
+            reason,
+        }));
+    }
+
     /// Keeps an answer to be read and re-scored.
     pub fn answer(&mut self, place: Place<'_>, reply: &Reply, judged: Option<(String, bool)>) {
         let (expected, right) = judged.unzip();

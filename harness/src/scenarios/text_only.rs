@@ -4,7 +4,7 @@ use store::Metric;
 
 use crate::message::Epoch;
 use crate::score::{is_degenerate, is_right};
-use crate::subject::{AskError, Subject};
+use crate::subject::{AskError, Subject, Turns, not_offered};
 
 use super::probe::{Place, Question};
 use super::{Needs, Probe, Profile, Scenario};
@@ -13,6 +13,9 @@ use super::{Needs, Probe, Profile, Scenario};
 const MOST: usize = 32;
 
 /// Questions with checkable answers, and free ones judged by their form alone.
+///
+/// A model that cannot be told earlier turns is not asked what needs them; one that offers no
+/// answers without a picture is asked once, and that is its verdict.
 pub(super) struct TextOnly;
 
 impl Scenario for TextOnly {
@@ -44,7 +47,19 @@ impl Scenario for TextOnly {
         let set = probe.set;
         for (at, item) in set.text.iter().enumerate() {
             let messages = item.conversation();
-            let asked = probe.ask(subject, &Question::new(None, &messages, MOST))?;
+            if messages.len() > 1 && subject.loaded().turns == Turns::One {
+                continue;
+            }
+            let asked = match probe.ask(subject, &Question::new(None, &messages, MOST)) {
+                Ok(asked) => asked,
+                Err(error) => match not_offered(&error) {
+                    Some(what) => {
+                        probe.not_offered(Metric::TextRight, what);
+                        return Ok(());
+                    }
+                    None => return Err(error),
+                },
+            };
             let (text, fault) = (&asked.reply.text, asked.broken.as_deref());
             let right = is_right(text, &item.answer.0);
             let judged = item.answer.shown().map(|expected| (expected, right));
@@ -113,6 +128,23 @@ mod tests {
             verdict(|| Fake::new(|_, _| Err("missing argument".into()))).1,
             "API-ERROR"
         );
+    }
+
+    #[test]
+    fn a_model_that_offers_none_is_asked_once() {
+        let calls = std::rc::Rc::new(std::cell::Cell::new(0));
+        let seen = calls.clone();
+        let (run, label) = verdict(move || {
+            let seen = seen.clone();
+            Fake::new(move |_, call| {
+                seen.set(call);
+                let what = "it answers questions about a picture only".to_owned();
+                Err(crate::Error::NotOffered(what).into())
+            })
+        });
+        assert_eq!((label.as_str(), calls.get()), ("UNSUPPORTED-BY-DESIGN", 1));
+        assert_eq!((run.samples(), run.voids().len()), (&[][..], 1));
+        assert!(run.voids()[0].is_by_design() && run.voids()[0].count == 0);
     }
 
     #[test]

@@ -29,5 +29,6 @@ macro_rules! on_each_backend {
 }
 
 mod llava_next;
+mod moondream2;
 mod reference;
 mod smolvlm;

@@ -12,10 +12,11 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 pub(crate) struct Item {
     pub(crate) id: String,
+    pub(crate) kind: String,
     pub(crate) image: Option<String>,
-    messages: Vec<Message>,
+    pub(crate) messages: Vec<Message>,
     max_new_tokens: usize,
-    prompt: String,
+    pub(crate) prompt: String,
     input_ids: Vec<i64>,
     output_ids: Vec<u32>,
     output_text: String,

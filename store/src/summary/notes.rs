@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::verdict::STATELESS;
 use super::{Mark, Row};
 use crate::run::Stage;
 
@@ -27,6 +28,8 @@ pub fn one_line(text: &str) -> String {
 pub enum NoteKind {
     /// A figure was taken and refused.
     Void,
+    /// A figure cannot be taken: the model does not offer what it is of.
+    Design,
     /// A scenario gave no figures.
     Failed,
 }
@@ -37,6 +40,7 @@ impl NoteKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Void => "void",
+            Self::Design => "not offered",
             Self::Failed => "failed",
         }
     }
@@ -76,7 +80,7 @@ pub fn verdict_line(row: &Row) -> Option<String> {
     ];
     let known = named
         .into_iter()
-        .filter(|(_, verdict)| verdict.mark != Mark::Unknown);
+        .filter(|(_, verdict)| verdict.mark != Mark::Unknown || verdict.label == STATELESS);
     let words: Vec<String> = known
         .map(|(name, v)| format!("{name} {} ({})", v.label, v.detail))
         .collect();
@@ -108,7 +112,12 @@ pub fn notes(row: &Row) -> Vec<Note> {
             1 => format!("1 value of {what}"),
             count => format!("{count} values of {what}"),
         };
-        note(NoteKind::Void, about, &void.reason)
+        let kind = if void.is_by_design() {
+            NoteKind::Design
+        } else {
+            NoteKind::Void
+        };
+        note(kind, about, &void.reason)
     });
     failed.chain(voids).collect()
 }

@@ -5,7 +5,7 @@
 //! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
 //! | text | `UNSUPPORTED-BY-DESIGN` declared, no call made · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
 //! | drift | `ERROR@k` call k raised · `NONDETERMINISTIC` fresh processes differ · `STABLE` no call differs · `STATE-DRIFT@k` call k differs and the fresh process's top-two margin there is above twice the library's own noise · `NEAR-TIE` else |
-//! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first |
+//! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns |
 //!
 //! The noise is the largest first-step logit difference among *fresh* processes. A repeated
 //! call's own difference must not count as noise: where the first token flips it is at least half
@@ -13,7 +13,7 @@
 
 use super::{Kind, Mark, Newest, Verdict};
 use crate::metric::Metric;
-use crate::run::{Sample, Stage};
+use crate::run::{BY_DESIGN, Sample, Stage, Void};
 use crate::stats::{Proportion, item_values, paired_gain, retention, share};
 
 /// Lower end of the vision gain above which a model sees.
@@ -26,6 +26,9 @@ const TEXT_ABOVE: f64 = 0.5;
 const DEGENERATE_UP_TO: f64 = 0.10;
 /// Lower end of retention above which a model retains.
 const RETAINS_ABOVE: f64 = 0.20;
+
+/// The verdict of context for a model that cannot be told earlier turns.
+pub(super) const STATELESS: &str = "n/a (stateless)";
 
 /// The four verdicts of a row.
 pub(super) struct Verdicts {
@@ -145,7 +148,7 @@ fn vision(newest: &Newest<'_>) -> Verdict {
 
 fn text(newest: &Newest<'_>) -> Verdict {
     let run = newest.run(Kind::Text);
-    let declared = |reason: &&str| reason.contains("unsupported by design");
+    let declared = |reason: &&str| reason.contains(BY_DESIGN);
     let reasons = run
         .iter()
         .flat_map(|run| run.voids())
@@ -329,6 +332,9 @@ fn context(newest: &Newest<'_>) -> Verdict {
         Metric::ContextChance,
     ]
     .map(of);
+    if let Some(detail) = stateless(newest) {
+        return verdict(Mark::Unknown, STATELESS, detail);
+    }
     let [Some(direct), Some(later), Some(chance)] = arms else {
         return void(newest, Kind::Context, "an arm was not asked");
     };
@@ -357,4 +363,18 @@ fn context(newest: &Newest<'_>) -> Verdict {
         low if low <= 0.0 => verdict(Mark::No, "LOSES", detail),
         _ => verdict(Mark::Partial, "PARTIAL", detail),
     }
+}
+
+/// What a model without a form for earlier turns knew, and by whose word it has none.
+fn stateless(newest: &Newest<'_>) -> Option<String> {
+    let of = |metric| newest.sample(Kind::Context, metric);
+    let retained =
+        |void: &&Void| void.is_by_design() && void.metric == Some(Metric::ContextRetained);
+    let void = newest.run(Kind::Context)?.voids().iter().find(retained)?;
+    Some(format!(
+        "direct {}, chance {}; {}",
+        count(of(Metric::ContextDirect)),
+        count(of(Metric::ContextChance)),
+        void.reason
+    ))
 }
