@@ -98,7 +98,7 @@ pub(crate) fn floats(dense: &Dense, dtype: Dtype) -> BTreeMap<String, Part> {
 pub(crate) fn quantised(dense: &mut Dense, bits: usize, group: usize) -> BTreeMap<String, Part> {
     let mut parts = BTreeMap::new();
     for (name, (dims, values)) in dense.iter_mut() {
-        let (Some(layer), [n, k]) = (name.strip_suffix(".weight"), dims[..]) else {
+        let (Some(layer), &[n, k]) = (name.strip_suffix(".weight"), &dims[..]) else {
             continue;
         };
         if !k.is_multiple_of(group) {

@@ -283,7 +283,7 @@ mod tests {
             ),
             (
                 "/rope_scaling/long_factor",
-                json!([0.0; 16]),
+                json!(vec![0.0; 16]),
                 "rope_scaling.long_factor: expected 16",
             ),
             ("/rope_scaling/long_factor", json!("x"), "rope_scaling: "),
