@@ -8,7 +8,7 @@ use super::Picture;
 use crate::{Error, Result};
 
 /// Longest side accepted, in pixels.
-const MAX_SIDE: u32 = 16_384;
+pub(crate) const MAX_SIDE: u32 = 16_384;
 /// Most pixels accepted: 64 Mpx, 192 MiB of RGB.
 const MAX_PIXELS: u64 = 64 << 20;
 /// What a decoder may allocate: the largest picture at 16 bits a channel with alpha, and as much again to work in.

@@ -6,6 +6,7 @@ mod decode;
 mod frames;
 mod resample;
 
+pub(crate) use decode::MAX_SIDE;
 pub use frames::{ByteTable, Frames, Normaliser};
 pub use resample::Filter;
 

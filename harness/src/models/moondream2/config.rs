@@ -14,6 +14,7 @@ use super::revision::declared;
 use crate::error::Result;
 use crate::models::config_file::{self, sizes_within};
 use crate::nn::phi::PhiConfig;
+use crate::picture::MAX_SIDE;
 use crate::side_file::format_error;
 
 /// A published revision. They have the same network, but talk otherwise.
@@ -283,6 +284,15 @@ impl Text {
     }
 }
 
+/// Values of one picture's crops: a gigabyte of f32, twenty times what the published sizes can need.
+const MOST_VALUES: usize = 1 << 28;
+
+/// As many crops as any accepted picture is cut into: the side that would have less than one has one,
+/// the other still `sqrt(aim * windows)`.
+fn most_crops(window: usize, aim: usize) -> usize {
+    aim.max((aim * (MAX_SIDE as usize).div_ceil(window)).isqrt())
+}
+
 impl Vision {
     fn check(self) -> Result<VisionConfig, String> {
         /// Eight times the published number: enlarged pictures of more crops would fill the memory.
@@ -312,6 +322,12 @@ impl Vision {
             return Err(format!(
                 "vision.max_crops {}: from 1 to {MOST_CROPS} are supported",
                 self.max_crops
+            ));
+        }
+        let crops = most_crops(crop - 2 * margin * patch, self.max_crops);
+        if (crops + 1) * 3 * crop * crop > MOST_VALUES {
+            return Err(format!(
+                "vision.crop_size {crop}: {crops} crops of a picture would not fit into memory"
             ));
         }
         Ok(VisionConfig {
@@ -344,5 +360,32 @@ impl Tokens {
             }),
             revision,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(patch: usize) -> Result<Config, String> {
+        let mut file = defaults(Revision::June);
+        let vision = &mut file["config"]["vision"];
+        vision["enc_patch_size"] = json!(patch);
+        vision["crop_size"] = json!(27 * patch);
+        let file: File = serde_json::from_value(file).unwrap();
+        file.config.check(Revision::June)
+    }
+
+    #[test]
+    fn crops_that_no_memory_holds_are_refused() {
+        assert_eq!(check(14).unwrap().vision.crop, 378);
+        let error = check(1 << 14).unwrap_err();
+        assert_eq!(
+            error,
+            "vision.crop_size 442368: 12 crops of a picture would not fit into memory"
+        );
+        // A window of one pixel: 16384 of them along a picture, of which sqrt(12 * 16384) are taken.
+        assert_eq!(most_crops(1, 12), 443);
+        assert_eq!(most_crops(266, 12), 27);
     }
 }
