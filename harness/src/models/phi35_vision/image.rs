@@ -110,23 +110,25 @@ fn sheet(picture: &Picture, config: &ImageConfig) -> Result<Picture> {
 /// The `rows * cols` tiles, `[rows * cols, side, side, 3]`, as one frame `[side, side, 3]`: torch's
 /// `interpolate(mode="bicubic")`, without antialiasing, of the normalised values.
 fn overview(tiles: &[f32], (rows, cols): (usize, usize), side: usize) -> Vec<f32> {
-    let at = |y: usize, x: usize| {
-        let tile = y / side * cols + x / side;
-        3 * ((tile * side + y % side) * side + x % side)
+    let area = side * side;
+    // Where a row of the whole picture, and a column of it, lie among the tiles' values.
+    let row = |y: usize| 3 * (y / side * cols * area + y % side * side);
+    let col = |x: usize| 3 * (x / side * area + x % side);
+    let placed = |by: usize, place: &dyn Fn(usize) -> usize| -> Vec<Vec<(usize, f32)>> {
+        let at = |i| taps(i, by, side).into_iter().map(|(i, w)| (place(i), w));
+        (0..side).map(|i| at(i).collect()).collect()
     };
-    let mut frame = Vec::with_capacity(3 * side * side);
-    for y in 0..side {
-        let down = taps(y, rows, side);
-        for x in 0..side {
-            let across = taps(x, cols, side);
-            let value = |channel: usize| -> f32 {
-                let row = |y: usize| -> f32 {
-                    let terms = across.iter().map(|(x, w)| w * tiles[at(y, *x) + channel]);
+    let (down, across) = (placed(rows, &row), placed(cols, &col));
+    let mut frame = Vec::with_capacity(3 * area);
+    for down in &down {
+        for across in &across {
+            frame.extend((0..3).map(|channel| -> f32 {
+                let mixed = |row: &usize| -> f32 {
+                    let terms = across.iter().map(|(col, w)| w * tiles[row + col + channel]);
                     terms.sum()
                 };
-                down.iter().map(|(y, w)| w * row(*y)).sum()
-            };
-            frame.extend([value(0), value(1), value(2)]);
+                down.iter().map(|(row, w)| w * mixed(row)).sum()
+            }));
         }
     }
     frame
