@@ -136,6 +136,7 @@ fn describe(reply: &Reply, loaded: Duration, peak: Option<u64>) -> Value {
     json!({
         "prompt": reply.prompt,
         "input_ids": reply.input_ids,
+        "positions": reply.positions,
         "image_tokens": reply.image_tokens,
         "output_ids": reply.output_ids,
         "text": reply.text,
@@ -164,9 +165,8 @@ fn top(logits: &[f32]) -> Vec<(usize, f32)> {
 fn plain(reply: &Reply, report: &Value) -> String {
     let mut text = format!("{}\n\n", reply.text.trim());
     text += &format!(
-        "prompt ids   {} ({} of them image)\n",
-        reply.input_ids.len(),
-        reply.image_tokens
+        "positions    {} ({} of them image)\n",
+        reply.positions, reply.image_tokens
     );
     text += &format!("output ids   {:?}\n", reply.output_ids);
     for (id, logit) in top(&reply.first_logits) {

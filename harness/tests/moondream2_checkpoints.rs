@@ -23,6 +23,16 @@ fn embedded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/checkpoints/tiny-moondream2")
 }
 
+/// A copy of the embedded checkpoint that may be changed.
+fn copy() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(embedded()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
+    }
+    dir
+}
+
 fn load(dir: &Path) -> harness::Result<Box<dyn Subject>> {
     models::load(dir, Backend::Candle, Device::Cpu, Precision::Native)
 }
@@ -153,6 +163,56 @@ fn half_floats_with_codegens_tokenizer_are_january() {
     assert_eq!(reply.input_ids, [198, 198, 16438, 8305, 25]);
 }
 
+/// What mlx-vlm's conversion calls a published tensor; none for those it leaves out.
+fn mlx_name(name: &str) -> Option<String> {
+    let text = |rest: &str| match rest {
+        "wte" => "text.model.embed_tokens.weight".to_owned(),
+        head if head.starts_with("lm_head.") => format!("text.{head}"),
+        rest => format!("text.model.{}", rest.replacen("blocks.", "layers.", 1)),
+    };
+    let vision = |rest: &str| match rest.starts_with("proj_mlp.") {
+        true => format!("vision.{rest}"),
+        false => format!("vision.encoder.{rest}"),
+    };
+    let published = name.strip_prefix("model.")?;
+    let text = published.strip_prefix("text.").map(text);
+    text.or_else(|| published.strip_prefix("vision.").map(vision))
+}
+
+#[test]
+fn an_mlx_conversion_answers_alike() {
+    let dir = copy();
+    let weights = dir.path().join("model.safetensors");
+    let bytes = fs::read(&weights).unwrap();
+    let published = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let renamed = published
+        .iter()
+        .filter_map(|(name, view)| Some((mlx_name(name)?, view)));
+    let renamed: std::collections::BTreeMap<_, _> = renamed.collect();
+    let form = Form {
+        layout: Layout::Mlx,
+        float: DType::BF16,
+        affine: None,
+    };
+    let mut listed: Vec<_> = models::tensors(dir.path(), form)
+        .unwrap()
+        .into_iter()
+        .map(|tensor| tensor.name)
+        .collect();
+    listed.sort();
+    assert_eq!(listed, renamed.keys().cloned().collect::<Vec<_>>());
+    fs::write(&weights, safetensors::serialize(renamed, None).unwrap()).unwrap();
+    let question = [Message::user("What color is the circle?")];
+    let image = picture();
+    let answer = |dir: &Path| {
+        let mut subject = load(dir).unwrap();
+        ask(subject.as_mut(), &[&image], &question).unwrap()
+    };
+    let (published, converted) = (answer(&embedded()), answer(dir.path()));
+    assert_eq!(converted.first_logits, published.first_logits);
+    assert!(converted.text.starts_with("Red"), "{}", converted.text);
+}
+
 #[test]
 fn brain_floats_with_codegens_tokenizer_are_refused() {
     let dir = codegen(Dtype::BF16);
@@ -252,11 +312,7 @@ fn configurations_that_cannot_be() {
         ("region/dim", json!(0), "region"),
     ];
     for (key, value, says) in cases {
-        let dir = tempfile::tempdir().unwrap();
-        for entry in fs::read_dir(embedded()).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-        }
+        let dir = copy();
         let path = dir.path().join("config.json");
         let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let (part, key) = key.split_once('/').unwrap();

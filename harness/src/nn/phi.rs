@@ -9,8 +9,15 @@ use super::mlp::{Activation, Mlp};
 use super::norm::LayerNorm;
 use crate::error::{Error, Result};
 use crate::models::listing::Place;
+use crate::models::published::Layout;
 use crate::tensor::{DType, Mask, RopeSpec, Tensor, Weight};
 use crate::weights::Weights;
+
+/// The table and the blocks as published (sic: the table has no `.weight`), and in MLX conversions.
+const TABLE: &str = "wte";
+const BLOCKS: &str = "blocks";
+const MLX_TABLE: &str = "embed_tokens";
+const MLX_BLOCKS: &str = "layers";
 
 /// Sizes of a Phi-1.5 decoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,11 +56,20 @@ impl PhiConfig {
         (self.heads + 2 * self.kv_heads) * self.head_dim()
     }
 
-    /// Lists what [`Phi::load`] reads.
+    /// Lists what [`Phi::load`] reads, the head left out.
     pub fn list(&self, at: &mut Place<'_>) {
-        at.tensor("wte", &[self.vocab, self.dim]);
+        let blocks = match at.layout() {
+            Layout::HuggingFace => {
+                at.tensor(TABLE, &[self.vocab, self.dim]);
+                BLOCKS
+            }
+            Layout::Mlx => {
+                at.embedding(MLX_TABLE, self.vocab, self.dim);
+                MLX_BLOCKS
+            }
+        };
         for i in 0..self.layers {
-            let mut block = at.at(format!("blocks.{i}"));
+            let mut block = at.at(format!("{blocks}.{i}"));
             block.norm_biased("ln", self.dim);
             block.biased("attn.qkv", self.packed(), self.dim);
             block.biased("attn.proj", self.dim, self.dim);
@@ -61,7 +77,6 @@ impl PhiConfig {
             block.biased("mlp.fc2", self.dim, self.inner);
         }
         at.norm_biased("post_ln", self.dim);
-        at.biased("lm_head", self.vocab, self.dim);
     }
 }
 
@@ -117,18 +132,24 @@ pub struct Phi<T: Tensor> {
 }
 
 impl<T: Tensor> Phi<T> {
-    /// Reads `wte`, `blocks.*`, `post_ln` and `lm_head`.
+    /// Reads the embedding table, the blocks and `post_ln` below `weights`, and the head
+    /// `[vocab, dim]`.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
-    pub fn load(weights: &Weights<'_, T>, config: PhiConfig) -> Result<Self> {
-        let (blocks, c, dtype) = (weights.at("blocks"), &config, weights.dtype());
-        // The published table is bare; a converter that quantises it must give it a name of its own.
-        let embeddings = if weights.has("wte") {
-            let table = weights.stored("wte", &[c.vocab, c.dim])?;
-            T::linear_new(Weight::Dense(table), None, dtype)?
+    pub fn load(
+        weights: &Weights<'_, T>,
+        head: &Weights<'_, T>,
+        config: PhiConfig,
+    ) -> Result<Self> {
+        let (c, dtype) = (&config, weights.dtype());
+        let mlx = weights.has(&format!("{MLX_TABLE}.weight"));
+        let (embeddings, blocks) = if mlx {
+            let table = weights.linear(MLX_TABLE, c.vocab, c.dim)?;
+            (table, weights.at(MLX_BLOCKS))
         } else {
-            weights.linear("wte", c.vocab, c.dim)?
+            let table = Weight::Dense(weights.stored(TABLE, &[c.vocab, c.dim])?);
+            (T::linear_new(table, None, dtype)?, weights.at(BLOCKS))
         };
         Ok(Self {
             embeddings,
@@ -136,7 +157,7 @@ impl<T: Tensor> Phi<T> {
                 .map(|i| Block::load(&blocks.at(i), c))
                 .collect::<Result<_>>()?,
             norm: LayerNorm::load(&weights.at("post_ln"), c.dim, c.eps)?,
-            head: weights.linear_biased("lm_head", c.vocab, c.dim)?,
+            head: head.linear_biased("lm_head", c.vocab, c.dim)?,
             rope: T::rope_new(
                 &RopeSpec::plain(c.turned, c.rope_theta, c.max_len),
                 dtype,

@@ -3,7 +3,7 @@
 //! | verdict | rule, first that holds |
 //! |---|---|
 //! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
-//! | text | `UNSUPPORTED-BY-DESIGN` declared, no call made · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
+//! | text | `UNSUPPORTED-BY-DESIGN` declared, nothing computed · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
 //! | drift | `ERROR@k` call k raised · `NONDETERMINISTIC` fresh processes differ · `STABLE` no call differs · `STATE-DRIFT@k` call k differs and the fresh process's top-two margin there is above twice the library's own noise · `NEAR-TIE` else |
 //! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns |
 //!

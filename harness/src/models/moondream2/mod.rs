@@ -16,6 +16,7 @@ mod vision;
 use std::path::Path;
 
 use crate::error::Result;
+use crate::models::published::Layout;
 use crate::models::{Manners, Precision, Prompt, Vlm, join};
 use crate::nn::KvCache;
 use crate::nn::phi::Phi;
@@ -43,6 +44,32 @@ pub struct Moondream2<T: Tensor> {
     on: T::Device,
 }
 
+/// Where the parts of a layout are.
+struct Names {
+    text: &'static str,
+    head: &'static str,
+    vision: &'static str,
+    projector: &'static str,
+}
+
+/// As published, and as mlx-vlm 0.7 converts that.
+const fn names(layout: Layout) -> Names {
+    match layout {
+        Layout::HuggingFace => Names {
+            text: "model.text",
+            head: "model.text",
+            vision: "model.vision",
+            projector: "model.vision.proj_mlp",
+        },
+        Layout::Mlx => Names {
+            text: "text.model",
+            head: "text",
+            vision: "vision.encoder",
+            projector: "vision.proj_mlp",
+        },
+    }
+}
+
 impl<T: Tensor> Moondream2<T> {
     /// Reads the checkpoint in `dir`.
     ///
@@ -56,11 +83,17 @@ impl<T: Tensor> Moondream2<T> {
         let config = Config::load(dir, revision(dir, facts.float, &tokenizer)?)?;
         revision::check_tokenizer(dir, &tokenizer, &config.forms)?;
         let dtype = precision.dtype(on, facts.float);
-        let root = Weights::<T>::new(&checkpoint, dtype, on).at("model");
+        let names = names(match checkpoint.has("text.model.embed_tokens.weight") {
+            true => Layout::Mlx,
+            false => Layout::HuggingFace,
+        });
+        let root = Weights::<T>::new(&checkpoint, dtype, on);
+        let [tower, projector, text, head] =
+            [names.vision, names.projector, names.text, names.head].map(|name| root.at(name));
         let (vision, forms) = (&config.vision, &config.forms);
         Ok(Self {
-            vision: Vision::load(&root.at("vision"), vision.clone(), config.text.dim)?,
-            text: Phi::load(&root.at("text"), config.text.clone())?,
+            vision: Vision::load(&tower, &projector, vision.clone(), config.text.dim)?,
+            text: Phi::load(&text, &head, config.text.clone())?,
             image: ImageConfig {
                 crop: vision.crop,
                 margin: vision.margin * vision.patch,

@@ -1,22 +1,27 @@
 //! Names, shapes and types of every tensor of a Moondream2 checkpoint, for making one of random
-//! weights. Those of the region decoder are among them: files hold them, this program does not read
-//! them.
+//! weights. Those of the region decoder are among them: published files hold them, this program does
+//! not read them, and mlx-vlm's conversions leave them out.
 
 use super::config::{Config, RegionConfig, VisionConfig};
 use crate::models::listing::{Listing, Place, Stored};
-use crate::models::published::Form;
+use crate::models::published::{Form, Layout};
 
 /// Every tensor, as a publication of that form stores them.
 #[must_use]
 pub fn tensors(config: &Config, form: Form) -> Vec<Stored> {
+    let names = super::names(form.layout);
     let mut all = Listing::new(form);
-    config.text.list(&mut all.at("model.text"));
-    vision(&config.vision, &mut all.at("model.vision"));
-    let mut projector = all.at("model.vision.proj_mlp");
+    config.text.list(&mut all.at(names.text));
+    let mut head = all.at(names.head);
+    head.biased("lm_head", config.text.vocab, config.text.dim);
+    vision(&config.vision, &mut all.at(names.vision));
+    let mut projector = all.at(names.projector);
     let (dim, inner) = (config.vision.dim, config.vision.projector);
     projector.biased("fc1", inner, 2 * dim);
     projector.biased("fc2", config.text.dim, inner);
-    region(&config.region, &mut all.at("model.region"));
+    if form.layout == Layout::HuggingFace {
+        region(&config.region, &mut all.at("model.region"));
+    }
     all.finish()
 }
 

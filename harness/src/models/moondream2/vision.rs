@@ -23,13 +23,18 @@ pub(super) struct Vision<T: Tensor> {
 }
 
 impl<T: Tensor> Vision<T> {
-    /// Reads what is below `model.vision`; `out` is the language model's width.
+    /// Reads the tower below `weights` and the two layers of the projector; `out` is the language
+    /// model's width.
     ///
     /// # Errors
     /// As [`Weights::tensor`].
-    pub(super) fn load(weights: &Weights<'_, T>, config: VisionConfig, out: usize) -> Result<Self> {
+    pub(super) fn load(
+        weights: &Weights<'_, T>,
+        projector: &Weights<'_, T>,
+        config: VisionConfig,
+        out: usize,
+    ) -> Result<Self> {
         let (c, blocks) = (&config, weights.at("blocks"));
-        let projector = weights.at("proj_mlp");
         Ok(Self {
             patches: weights.linear_biased("patch_emb", c.dim, 3 * c.patch * c.patch)?,
             positions: weights.tensor("pos_emb", &[1, c.side() * c.side(), c.dim])?,
