@@ -204,11 +204,7 @@ fn an_mlx_conversion_answers_alike() {
     fs::write(&weights, safetensors::serialize(renamed, None).unwrap()).unwrap();
     let question = [Message::user("What color is the circle?")];
     let image = picture();
-<<<<<<< HEAD
-    let mut answer = |dir: &Path| {
-=======
     let answer = |dir: &Path| {
->>>>>>> refs/heads/moon
         let mut subject = load(dir).unwrap();
         ask(subject.as_mut(), &[&image], &question).unwrap()
     };

@@ -193,7 +193,7 @@ fn the_published_ids() {
     ];
     let pictured = [&start[..], &[-1; 757], &what].concat();
     let question = Message::user("What is in this image?");
-    assert_eq!(ids(&[question.clone()], &[757]), pictured);
+    assert_eq!(ids(std::slice::from_ref(&question), &[757]), pictured);
 
     let capital = [
         5618, 338, 278, 7483, 310, 3444, 29973, 32007, 29871, 13, 32001,

@@ -31,7 +31,7 @@ impl ImageConfig {
     /// [`Error::Unsupported`] when a step is switched off that the models need.
     pub fn load(dir: &Path, tile: usize) -> Result<Self> {
         const MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73]; // CLIP's
-        const STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+        const STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
         let keys = Preprocessor::load(dir)?;
         keys.needs(&["do_convert_rgb"])?;
         let crops = keys.get("num_crops").and_then(serde_json::Value::as_u64);
