@@ -10,6 +10,8 @@ pub mod candle;
 #[cfg(all(test, any(feature = "candle", feature = "mlx")))]
 #[expect(clippy::unwrap_used, reason = "a case that fails fails its test")]
 mod conformance;
+#[cfg(any(feature = "candle", feature = "mlx"))]
+mod heap;
 #[cfg(feature = "mlx")]
 pub mod mlx;
 

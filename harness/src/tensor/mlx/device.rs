@@ -5,7 +5,7 @@ use mlx_rs::{Stream, memory};
 
 use crate::error::{Error, Result};
 use crate::models::Device;
-use crate::tensor::{self, DType};
+use crate::tensor::{self, DType, heap};
 
 /// A device of MLX. The library has one default device a process, which this sets: a process
 /// computes on one device at a time.
@@ -16,6 +16,7 @@ impl On {
     /// The processor.
     #[must_use]
     pub fn cpu() -> Self {
+        heap::keep_freed();
         Self(Device::Cpu).set_default(&mlx_rs::Device::cpu())
     }
 
