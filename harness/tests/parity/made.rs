@@ -7,12 +7,14 @@ use std::path::Path;
 use half::{bf16, f16};
 use harness::models;
 use harness::models::published::{Form, Layout};
-use harness::tensor::DType;
+use harness::models::{Precision, load_on};
+use harness::subject::{Message, Pass, Reply, Request, Stop};
+use harness::tensor::{DType, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
-use crate::reference::checkpoint;
+use crate::reference::{Reference, checkpoint};
 
 /// Plain values of every tensor, with their sizes.
 pub(crate) type Dense = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
@@ -145,6 +147,40 @@ fn fit(values: &[f32], bits: usize, falling: bool) -> (f16, f16) {
         true => (f16::from_f32(-step), f16::from_f32(most)),
         false => (f16::from_f32(step), f16::from_f32(least)),
     }
+}
+
+/// Turns the kernels from MLX' order `[n, p, p, 3]` into Hugging Face's, `[n, 3, p, p]`.
+pub(crate) fn kernels_first(dense: &mut Dense) {
+    let kernels = |(name, _): &(&String, _)| name.contains("patch_embedding");
+    for (_, (dims, values)) in dense.iter_mut().filter(kernels) {
+        let [n, p, ..] = dims[..] else { panic!() };
+        let at = |i: usize| {
+            let (kernel, channel, pixel) = (i / (3 * p * p), i / (p * p) % 3, i % (p * p));
+            values[(kernel * p * p + pixel) * 3 + channel]
+        };
+        *values = (0..values.len()).map(at).collect();
+        *dims = vec![n, 3, p, p];
+    }
+}
+
+/// What a model of those weights says to a picture and a question.
+pub(crate) fn ask<T: Tensor + 'static>(
+    name: &'static str,
+    dir: &Path,
+    parts: &BTreeMap<String, Part>,
+    on: &T::Device,
+) -> Reply {
+    write(dir, parts);
+    let image = Reference::load(name, 0).item("v4_count").picture().unwrap();
+    let request = Request {
+        images: &[&image],
+        messages: &[Message::user("How many shapes are there?")],
+        max_new_tokens: 4,
+        stop: Stop::AtLimit,
+        pass: Pass::Phased,
+    };
+    let mut subject = load_on::<T>(dir, on, Precision::F32).unwrap();
+    subject.ask(&request).unwrap()
 }
 
 /// Writes the weights beside the side files.

@@ -28,6 +28,7 @@ macro_rules! on_each_backend {
     };
 }
 
+mod llava_forms;
 mod llava_next;
 mod made;
 mod moondream2;

@@ -4,13 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use harness::models::{Precision, load_on};
-use harness::subject::{Message, Pass, Reply, Request, Stop};
+use harness::subject::Reply;
 use harness::tensor::Tensor;
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
-use crate::made::{Dense, Part, floats, quantised, random, side_files, write};
+use crate::made::{self, Dense, Part, floats, kernels_first, quantised, random, side_files};
 use crate::reference::Reference;
 
 const NAME: &str = "tiny-phi-3.5-vision-instruct-4bit";
@@ -59,17 +58,7 @@ fn other_sizes() -> tempfile::TempDir {
 }
 
 fn ask<T: Tensor + 'static>(dir: &Path, parts: &BTreeMap<String, Part>, on: &T::Device) -> Reply {
-    write(dir, parts);
-    let image = Reference::load(NAME, 0).item("v4_count").picture().unwrap();
-    let request = Request {
-        images: &[&image],
-        messages: &[Message::user("How many shapes are there?")],
-        max_new_tokens: 4,
-        stop: Stop::AtLimit,
-        pass: Pass::Phased,
-    };
-    let mut subject = load_on::<T>(dir, on, Precision::F32).unwrap();
-    let reply = subject.ask(&request).unwrap();
+    let reply = made::ask::<T>(NAME, dir, parts, on);
     // 256 x 128 pixels: five columns and three rows of tiles.
     assert_eq!(reply.image_tokens, 6 * 11 + 1 + 2 * 3);
     reply
@@ -104,17 +93,7 @@ fn hugging_face_files_answer_as_mlx_files_do<T: Tensor + 'static>(on: &T::Device
     let mlx = ask::<T>(dir.path(), &floats(&dense, Dtype::F32), on);
     let table = dense.remove(TABLE).unwrap();
     dense.insert("model.vision_embed_tokens.wte.weight".to_owned(), table);
-    let kernels = dense
-        .iter_mut()
-        .find(|(name, _)| name.contains("patch_embedding"));
-    let (dims, values) = kernels.unwrap().1;
-    let [n, p, ..] = dims[..] else { panic!() };
-    let at = |i: usize| {
-        let (kernel, channel, pixel) = (i / (3 * p * p), i / (p * p) % 3, i % (p * p));
-        values[(kernel * p * p + pixel) * 3 + channel]
-    };
-    *values = (0..values.len()).map(at).collect();
-    *dims = vec![n, 3, p, p];
+    kernels_first(&mut dense);
     for dtype in [Dtype::BF16, Dtype::F32] {
         let ours = ask::<T>(dir.path(), &floats(&dense, dtype), on);
         check_same(&format!("{dtype:?}"), &ours, &mlx);

@@ -1,49 +1,32 @@
-//! What Phi-3.5-vision is fed, against the reference: prompt, input ids, pixel values.
-
-#![expect(clippy::unwrap_used, reason = "a broken fixture may end its test")]
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! Phi-3.5-vision.
 
 use harness::chat::ChatTemplate;
 use harness::models::phi35_vision::image::{ImageConfig, prepare};
 use harness::models::phi35_vision::prompt::{check_messages, expand, mark, positions};
-use harness::picture::{Frames, Picture};
+use harness::picture::Frames;
 use harness::subject::Message;
 use harness::tokenizer::Tokenizer;
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
-const CHECKPOINT: &str = "tiny-phi-3.5-vision-instruct-4bit";
+use crate::golden::{
+    channels_first, check_text, checkpoint, items, picture, plain, published_tokenizer, tensors,
+};
+
+const NAME: &str = "tiny-phi-3.5-vision-instruct-4bit";
 /// Tokens of a tile's side, in the small checkpoint as in the published ones.
 const SIDE: usize = 12;
 
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-fn checkpoint() -> PathBuf {
-    root("datasets/checkpoints").join(CHECKPOINT)
-}
-
-fn items() -> Vec<Value> {
-    let path = root("harness/tests/golden").join(format!("{CHECKPOINT}.json"));
-    let root: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    root["items"].as_array().unwrap().clone()
-}
-
 /// The checkpoint's preparation with another limit of tiles.
 fn config(crops: usize) -> ImageConfig {
-    let config = ImageConfig::load(&checkpoint(), 336).unwrap();
+    let config = ImageConfig::load(&checkpoint(NAME), 336).unwrap();
     assert_eq!(config.crops, 4);
     ImageConfig { crops, ..config }
 }
 
 /// The item's picture, prepared; none for text items.
 fn frames(item: &Value) -> Option<Frames> {
-    let path = root("datasets/shapes").join(item["image"].as_str()?);
-    let picture = Picture::decode(&fs::read(path).unwrap()).unwrap();
-    Some(prepare(&picture, &config(4)).unwrap())
+    Some(prepare(&picture(item)?, &config(4)).unwrap())
 }
 
 fn line(number: usize) -> String {
@@ -52,7 +35,7 @@ fn line(number: usize) -> String {
 
 /// Ids of a conversation about pictures that take so many positions.
 fn ids(tokenizer: &Tokenizer, messages: &[Message], counts: &[usize]) -> (String, Vec<i64>) {
-    let template = ChatTemplate::load(&checkpoint()).unwrap();
+    let template = ChatTemplate::load(&checkpoint(NAME)).unwrap();
     check_messages(messages).unwrap();
     let text = template.render(messages, counts.len(), line).unwrap();
     let (ids, places) = expand(&text, counts, |part| tokenizer.encode(part)).unwrap();
@@ -63,8 +46,8 @@ fn ids(tokenizer: &Tokenizer, messages: &[Message], counts: &[usize]) -> (String
 
 #[test]
 fn prompts_and_ids_equal_the_reference() {
-    let tokenizer = Tokenizer::load(&checkpoint()).unwrap();
-    let items = items();
+    let tokenizer = Tokenizer::load(&checkpoint(NAME)).unwrap();
+    let items = items(NAME);
     assert_eq!(items.len(), 12);
     for item in items {
         let messages: Vec<Message> = serde_json::from_value(item["messages"].clone()).unwrap();
@@ -75,24 +58,8 @@ fn prompts_and_ids_equal_the_reference() {
         if let [count] = counts[..] {
             assert_eq!(item["image_tokens"], count, "{}", item["id"]);
         }
-        let answer: Vec<u32> = serde_json::from_value(item["output_ids"].clone()).unwrap();
-        let text = tokenizer.decode(&answer).unwrap();
-        assert_eq!(text, item["output_text"], "{}", item["id"]);
+        check_text(&tokenizer, &item);
     }
-}
-
-/// Our `[count, side, side, 3]` in the reference's order, `[count, 3, side, side]`.
-fn channels_first(frames: &Frames) -> Vec<f32> {
-    let area = frames.side * frames.side;
-    let frame = |frame: &[f32]| -> Vec<f32> {
-        let channel = |channel| frame.iter().skip(channel).step_by(3).copied();
-        (0..3).flat_map(channel).collect()
-    };
-    frames
-        .pixels
-        .chunks_exact(3 * area)
-        .flat_map(frame)
-        .collect()
 }
 
 /// How far two correct computations of a value of the overview may lie apart: ten roundings on the way
@@ -103,10 +70,9 @@ fn overview_bound(top: f32) -> f32 {
 
 #[test]
 fn pixels_equal_the_stored_ones_to_the_last_place() {
-    let bytes = root("harness/tests/golden").join(format!("{CHECKPOINT}.safetensors"));
-    let bytes = fs::read(bytes).unwrap();
+    let bytes = tensors(NAME);
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let items = items();
+    let items = items(NAME);
     let item = items.iter().find(|item| item["id"] == "v3_where").unwrap();
     let frames = frames(item).unwrap();
     let wanted = tensors.tensor("v3_where.pixel_values").unwrap();
@@ -130,7 +96,7 @@ fn pixels_equal_the_stored_ones_to_the_last_place() {
 
 #[test]
 fn pixel_statistics_equal_the_reference() {
-    for item in items() {
+    for item in items(NAME) {
         let (Some(frames), Some(wanted)) = (frames(&item), item.get("pixel_values")) else {
             continue;
         };
@@ -163,29 +129,24 @@ fn pixel_statistics_equal_the_reference() {
 
 #[test]
 fn token_counts_are_the_published_ones() {
-    for ((width, height), four, sixteen) in [
+    for (size, four, sixteen) in [
         ((640, 480), 757, 1921),
         ((1920, 1080), 757, 2353),
         ((480, 640), 757, 1933),
         ((1280, 640), 457, 2353),
         ((1024, 1024), 757, 2509),
     ] {
-        let rgb = vec![90; 3 * width * height];
-        let picture = Picture { width, height, rgb };
+        let picture = plain(size);
         let count = |crops| positions(&prepare(&picture, &config(crops)).unwrap(), SIDE);
-        assert_eq!((count(4), count(16)), (four, sixteen), "{width} x {height}");
+        assert_eq!((count(4), count(16)), (four, sixteen), "{size:?}");
     }
 }
 
-/// The ids the published tokenizer gives, for those who have it. The environment variable names a folder
-/// that holds `phi-3.5-vision/tokenizer.json`.
 #[test]
 fn the_published_ids() {
-    let Some(folder) = std::env::var_os("VLM_BENCH_TOKENIZERS") else {
-        eprintln!("note: VLM_BENCH_TOKENIZERS is not set, the published tokenizer is not checked");
+    let Some(tokenizer) = published_tokenizer("phi-3.5-vision", &[]) else {
         return;
     };
-    let tokenizer = Tokenizer::load(&Path::new(&folder).join("phi-3.5-vision")).unwrap();
     let ids = |messages: &[Message], counts: &[usize]| ids(&tokenizer, messages, counts).1;
     let start = [1, 32010, 29871, 13];
     let what = [
