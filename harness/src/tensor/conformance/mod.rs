@@ -106,6 +106,21 @@ suite!(
     crate::tensor::candle::On::cpu()
 );
 
+// Who builds for a GPU and tests there wants to hear that there is none.
+#[cfg(feature = "cuda")]
+suite!(
+    candle_cuda,
+    crate::tensor::candle::Candle,
+    crate::tensor::candle::On::at(crate::models::Device::Cuda).unwrap()
+);
+
+#[cfg(all(feature = "metal", target_os = "macos"))]
+suite!(
+    candle_metal,
+    crate::tensor::candle::Candle,
+    crate::tensor::candle::On::at(crate::models::Device::Metal).unwrap()
+);
+
 #[cfg(feature = "mlx")]
 suite!(mlx, crate::tensor::mlx::Mlx, crate::tensor::mlx::On::cpu());
 

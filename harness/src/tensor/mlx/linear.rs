@@ -9,6 +9,9 @@ use crate::tensor::{Affine, DType, Tensor, Weight};
 
 /// Neighbours that may share a scale: MLX has kernels for these.
 const GROUPS: [usize; 3] = [32, 64, 128];
+/// Rows from which a processor is faster when it writes a matrix out in f32 first, for one product: its
+/// kernel for codes is a plain loop that decodes them anew for each row.
+const MANY: usize = 8;
 
 /// A matrix `[n, k]` with its bias `[n]`.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ enum Matrix {
         biases: Array,
         bits: i32,
         group: i32,
+        /// Rows of the other operand from which it is written out for the product.
+        many: usize,
     },
 }
 
@@ -97,11 +102,18 @@ impl Linear {
                     biases,
                     bits,
                     group,
+                    many,
                 },
                 _,
             ) => {
+                let rows: usize = x.dims().iter().rev().skip(1).product();
                 let x = x.cast_to(scales.dtype())?.0;
-                ops::quantized_matmul(&x, words, scales, biases, true, *group, *bits)?
+                if rows >= *many {
+                    let weight = ops::dequantize(words, scales, biases, *group, *bits)?;
+                    x.matmul(weight.transpose()?)?
+                } else {
+                    ops::quantized_matmul(&x, words, scales, biases, true, *group, *bits)?
+                }
             }
         };
         let product = Mlx(product).cast(self.dtype)?;
@@ -125,6 +137,7 @@ impl Linear {
                 biases,
                 bits,
                 group,
+                ..
             } => {
                 let (scales, biases) = (rows(scales)?, rows(biases)?);
                 let found = ops::dequantize(rows(words)?, scales, &biases, *group, *bits)?;
@@ -153,9 +166,9 @@ fn affine(parts: &Affine<Mlx>, dtype: DType) -> Result<(Matrix, usize, usize)> {
         )));
     }
     // A processor's kernel sums in the type of its operands, a GPU's in f32.
-    let inside = match mlx_rs::Device::try_default()?.get_type()? {
-        DeviceType::Cpu => DType::F32,
-        DeviceType::Gpu => dtype,
+    let (inside, many) = match mlx_rs::Device::try_default()?.get_type()? {
+        DeviceType::Cpu => (DType::F32, MANY),
+        DeviceType::Gpu => (dtype, usize::MAX),
     };
     let cast = |part: &Mlx| part.cast(inside).map(|part| part.0);
     let matrix = Matrix::Affine {
@@ -164,6 +177,7 @@ fn affine(parts: &Affine<Mlx>, dtype: DType) -> Result<(Matrix, usize, usize)> {
         biases: cast(&parts.biases)?,
         bits: parts.bits as i32,
         group: parts.group as i32,
+        many,
     };
     Ok((matrix, n, k))
 }
