@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
-use candle_core::{DType, Device, Module, Tensor, utils};
+use candle_core::{D, DType, Device, Module, Tensor, utils};
 use half::f16;
 
 use super::Candle;
@@ -48,6 +48,16 @@ pub(super) fn cuda() -> Result<Device> {
 
 fn refused(why: &str) -> Result<Device> {
     Err(Error::Unavailable(why.to_owned()))
+}
+
+/// Index of the first largest element of the last axis. candle's own kernels for it take any of equals.
+pub(super) fn first_largest(x: &Tensor) -> candle_core::Result<Tensor> {
+    let last = D::Minus1;
+    let n = u32::try_from(x.dim(last)?)?;
+    let is_top = x.broadcast_eq(&x.max_keepdim(last)?)?;
+    let at = Tensor::arange(0, n, x.device())?.broadcast_as(x.shape())?;
+    let none = Tensor::full(n, x.shape(), x.device())?;
+    is_top.where_cond(&at, &none)?.min(last)
 }
 
 /// A matrix `[n, k]` in `Q4_1` blocks.
@@ -145,6 +155,13 @@ mod tests {
             let row = packed.rows(&ids, DType::F32).unwrap();
             assert_eq!(row.to_vec2::<f32>().unwrap(), [&found[256..]]);
         }
+    }
+
+    #[test]
+    fn the_first_of_equals_is_found() {
+        let x = Tensor::new(&[[1f32, 3.0, 3.0], [-1.0, -1.0, -2.0]], &Device::Cpu).unwrap();
+        let found = first_largest(&x).unwrap();
+        assert_eq!(found.to_vec1::<u32>().unwrap(), [1, 0]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use candle_core as cc;
 
-use super::{Candle, On, check_dtypes, cpu, gpu, to_candle};
+use super::{Candle, On, check_dtypes, check_ids, cpu, gpu, to_candle};
 use crate::error::{Error, Result};
 use crate::tensor::{Affine, DType, Tensor as _, Values, Weight};
 
@@ -10,6 +10,8 @@ use crate::tensor::{Affine, DType, Tensor as _, Values, Weight};
 #[derive(Clone, Debug)]
 pub struct Linear {
     matrix: Matrix,
+    /// Rows.
+    n: usize,
     /// f32 where the matrix is as stored, else of the activations' type.
     bias: Option<cc::Tensor>,
     dtype: DType,
@@ -43,6 +45,7 @@ impl Linear {
         };
         Ok(Self {
             matrix,
+            n,
             bias,
             dtype,
         })
@@ -65,6 +68,7 @@ impl Linear {
     /// Rows by number: ids `[t]` -> `[t, k]`.
     pub(super) fn rows(&self, ids: &cc::Tensor) -> Result<cc::Tensor> {
         let dtype = to_candle(self.dtype);
+        check_ids("embed", ids, self.n)?;
         match &self.matrix {
             Matrix::Stored(matrix) => Ok(matrix.rows(ids, dtype)?),
             Matrix::Cast(weight) => Ok(weight.index_select(ids, 0)?),

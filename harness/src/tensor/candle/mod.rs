@@ -117,6 +117,22 @@ fn check_count(op: &'static str, len: usize, dims: &[usize]) -> Result<()> {
     })
 }
 
+/// Ids below the number of a table's rows. On the processor candle looks itself; a GPU's kernels stop the
+/// device for the rest of the process. Ids come from the host, so that looking waits for little.
+fn check_ids(op: &'static str, ids: &cc::Tensor, rows: usize) -> Result<()> {
+    if cpu::is_here(ids) {
+        return Ok(());
+    }
+    let ids = ids.to_vec1::<u32>()?;
+    match ids.into_iter().find(|&id| id as usize >= rows) {
+        None => Ok(()),
+        Some(id) => Err(Error::Shape {
+            op,
+            detail: format!("id {id} is outside a table of {rows} rows"),
+        }),
+    }
+}
+
 fn check_dtypes(op: &'static str, left: DType, right: DType) -> Result<()> {
     if left == right {
         return Ok(());
@@ -287,7 +303,10 @@ impl Tensor for Candle {
     }
 
     fn argmax(&self) -> Result<Self> {
-        Ok(Self(self.0.argmax(cc::D::Minus1)?))
+        if cpu::is_here(&self.0) {
+            return Ok(Self(self.0.argmax(cc::D::Minus1)?));
+        }
+        Ok(Self(gpu::first_largest(&self.0)?))
     }
 
     fn matmul(&self, rhs: &Self) -> Result<Self> {
@@ -300,6 +319,7 @@ impl Tensor for Candle {
     }
 
     fn rows(&self, ids: &Self) -> Result<Self> {
+        check_ids("rows", &ids.0, self.0.dim(0)?)?;
         Ok(Self(self.0.contiguous()?.index_select(&ids.0, 0)?))
     }
 
