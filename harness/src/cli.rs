@@ -265,12 +265,22 @@ const fn format(json: bool) -> Format {
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(code) => code,
+        // The reader of a pipe had enough, as `head` does.
+        Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain in one line; a closed stderr is nobody's problem.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(CANNOT)
         }
     }
+}
+
+/// Whether the reader of our output went away.
+pub(crate) fn broken_pipe(error: &Error) -> bool {
+    let mut io = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {

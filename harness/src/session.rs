@@ -10,6 +10,7 @@ use chrono::Utc;
 use store::summary::{notes, rows, summary_table, text_table, verdict_line};
 use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid, Void};
 
+use crate::cli::broken_pipe;
 use crate::models::{Backend, Device, Place, Precision};
 use crate::parent::{self, Job, Launcher};
 use crate::plan::{Plan, Wanted};
@@ -118,7 +119,11 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
         book.keep(run)?;
     }
     book.close()?;
-    print(&book, options.format, out)?;
+    match print(&book, options.format, out) {
+        // What was measured is stored, whoever reads the table.
+        Err(error) if broken_pipe(&error) => (),
+        printed => printed?,
+    }
     let clean = |run: &Run| {
         matches!(run.outcome, Outcome::Measured { .. })
             && run.voids().iter().all(Void::is_by_design)

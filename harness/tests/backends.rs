@@ -131,3 +131,14 @@ fn one_session_measures_on_several_backends() {
         assert!(versions[library].is_string(), "{versions}");
     }
 }
+
+/// As in `harness list | head -1`.
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("harness"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.arg("list").stdout(writer).output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(0));
+}

@@ -6,6 +6,8 @@
 //!
 //! Source: `affine_quantize` and `dequantize` in MLX's `ops.cpp`.
 
+use std::num::NonZero;
+
 use super::{Affine, Tensor};
 use crate::error::{Error, Result};
 
@@ -47,14 +49,50 @@ impl<T: Tensor> Affine<T> {
             self.scales.to_f32()?,
             self.biases.to_f32()?,
         );
+        let mut values = vec![0f32; n * k];
+        let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        // A large model takes half a minute in one thread; a small matrix is not worth a second one.
+        let share = scales.len().div_ceil(threads).max(TASK / self.group).max(1);
+        std::thread::scope(|scope| {
+            let parts = values.chunks_mut(share * self.group);
+            let parts = parts.zip(scales.chunks(share)).zip(biases.chunks(share));
+            for (i, ((values, scales), biases)) in parts.enumerate() {
+                let codes = Codes {
+                    words: &words,
+                    bits: self.bits,
+                    first: i * share * self.group,
+                };
+                scope.spawn(move || codes.dequantise(scales, biases, values));
+            }
+        });
+        Ok(values)
+    }
+}
+
+/// Values that a thread is worth starting for.
+const TASK: usize = 1 << 20;
+
+/// Codes of a matrix from one element on.
+struct Codes<'a> {
+    words: &'a [u32],
+    bits: usize,
+    first: usize,
+}
+
+impl Codes<'_> {
+    /// The values of as many groups as there are scales.
+    fn dequantise(&self, scales: &[f32], biases: &[f32], values: &mut [f32]) {
         let (in_word, mask) = (32 / self.bits, (1u32 << self.bits) - 1);
-        let mut values = Vec::with_capacity(n * k);
-        for (group, (scale, bias)) in scales.iter().zip(&biases).enumerate() {
-            for at in group * self.group..(group + 1) * self.group {
-                let code = words[at / in_word] >> (self.bits * (at % in_word)) & mask;
-                values.push(code as f32 * scale + bias);
+        let group = values.len() / scales.len().max(1);
+        let groups = values
+            .chunks_exact_mut(group.max(1))
+            .zip(scales)
+            .zip(biases);
+        for (i, ((values, scale), bias)) in groups.enumerate() {
+            for (at, value) in (self.first + i * group..).zip(values) {
+                let code = self.words[at / in_word] >> (self.bits * (at % in_word)) & mask;
+                *value = code as f32 * scale + bias;
             }
         }
-        Ok(values)
     }
 }
