@@ -34,10 +34,10 @@ fn picture(width: u32, height: u32) -> Vec<u8> {
 fn inference(c: &mut Criterion) {
     let model = resolve("SmolVLM-500M-Instruct", WeightsChoice::Dummy, Network::Off)
         .expect("a writable cache folder");
-    let loaded = SmolVlm::<Candle>::load(&model.dir, &On::cpu(), Precision::Native)
-        .expect("a checkpoint just made");
-    let engine = Engine::new(loaded, &model.dir).expect("a checkpoint just made");
-    let model = engine.model();
+    let dir = model.dir.clone();
+    let load = move || SmolVlm::<Candle>::load(&dir, &On::cpu(), Precision::Native);
+    let engine = Engine::new(load, &model.dir).expect("a checkpoint just made");
+    let model = engine.model().expect("loaded");
     let png = picture(640, 480);
     let (images, messages) = ([&png[..]], [Message::user("Describe this image.")]);
     let request = Request {

@@ -117,6 +117,9 @@ struct RunArgs {
     /// How much time to take: quick, standard or full
     #[arg(long, value_name = "NAME", default_value = "quick")]
     profile: String,
+    /// What the order of epochs and every random choice grow from
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
     /// Weights of a published model: its own, or dummy (random ones of the same shapes)
     #[arg(long, value_name = "NAME", default_value = "published")]
     weights: String,
@@ -152,6 +155,7 @@ impl RunArgs {
             precision: self.precision.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
+            seed: self.seed,
             weights: weights(&self.weights)?,
             network: network(self.offline),
             timeout: duration::parse(&self.timeout)

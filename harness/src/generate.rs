@@ -5,13 +5,21 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::models::{Manners, Vlm, model_type};
-use crate::subject::{AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject};
+use crate::subject::{Allocator, AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject};
 use crate::tensor::{DType, Device, Tensor};
+use crate::weights::bytes_read;
 
-/// A model with what generation needs beside it.
+/// A model with what generation needs beside it, and how to load it anew.
 pub struct Engine<M: Vlm> {
-    model: M,
+    make: Box<dyn Fn() -> Result<M>>,
+    ready: Option<Ready<M>>,
     loaded: Loaded,
+    on: <M::Tensor as Tensor>::Device,
+}
+
+/// What there is only while the model is loaded.
+struct Ready<M: Vlm> {
+    model: M,
     masks: Masks<M::Tensor>,
 }
 
@@ -55,15 +63,23 @@ fn mask<T: Tensor>(ids: &[u32], vocab: usize, dtype: DType, on: &T::Device) -> R
     Ok(Some(T::from_f32(&mask, &[vocab], dtype, on)?))
 }
 
+impl<M: Vlm> Ready<M> {
+    fn new(model: M) -> Result<Self> {
+        let (vocab, dtype, on) = model.arithmetic();
+        let masks = Masks::new(model.manners(), vocab, dtype, on)?;
+        Ok(Self { model, masks })
+    }
+}
+
 impl<M: Vlm> Engine<M> {
-    /// Readies a loaded model; `dir` is its checkpoint's folder.
+    /// Loads a model by `make`; `dir` is its checkpoint's folder.
     ///
     /// # Errors
-    /// When the checkpoint names no stop id, or one outside the vocabulary.
-    pub fn new(model: M, dir: &Path) -> Result<Self> {
-        let (vocab, dtype, on) = model.arithmetic();
-        let (manners, facts) = (model.manners().clone(), model.facts());
-        let masks = Masks::new(&manners, vocab, dtype, on)?;
+    /// Those of `make`; when the checkpoint names no stop id, or one outside the vocabulary.
+    pub fn new(make: impl Fn() -> Result<M> + 'static, dir: &Path) -> Result<Self> {
+        let ready = Ready::new(make()?)?;
+        let (_, dtype, on) = ready.model.arithmetic();
+        let (manners, facts) = (ready.model.manners().clone(), ready.model.facts());
         let kept = match facts.bits {
             Some(bits) => format!(", {}", on.keeps_affine(bits)),
             None => String::new(),
@@ -72,22 +88,25 @@ impl<M: Vlm> Engine<M> {
             architecture: model_type(dir)?,
             precision: format!("{dtype} ({} weights{kept})", facts.stored),
             weight_bytes: facts.bytes,
+            held_bytes: facts.bytes,
+            read_bytes: facts.bytes,
             parameters: facts.parameters,
             stop_ids: manners.stop_ids,
             placeholder: manners.placeholder.map(ToOwned::to_owned),
             turns: manners.turns,
         };
         Ok(Self {
-            model,
+            on: on.clone(),
+            make: Box::new(make),
+            ready: Some(ready),
             loaded,
-            masks,
         })
     }
 
-    /// The model itself, for parity tests and benches.
+    /// The model itself, for parity tests and benches; none while it is not loaded.
     #[must_use]
-    pub const fn model(&self) -> &M {
-        &self.model
+    pub fn model(&self) -> Option<&M> {
+        self.ready.as_ref().map(|ready| &ready.model)
     }
 
     fn answer(&self, request: &Request<'_>) -> Result<Reply> {
@@ -96,19 +115,21 @@ impl<M: Vlm> Engine<M> {
                 "max_new_tokens is 0: ask for one token at least".to_owned(),
             ));
         }
+        let Some(Ready { model, masks }) = &self.ready else {
+            return Err(Error::Unsupported("the model is not loaded".to_owned()));
+        };
+        let read = bytes_read();
         let start = Instant::now();
         let mut stages = Stages::default();
-        let prompt = self.model.prompt(request)?;
+        let prompt = model.prompt(request)?;
         stages.image_prep = start.elapsed();
-        let features = self.model.encode(&prompt)?;
+        let features = model.encode(&prompt)?;
         if let (Pass::Phased, Some(features)) = (request.pass, &features) {
             M::Tensor::eval(&[features])?;
             stages.vision = Some(start.elapsed());
         }
-        let mut cache = self
-            .model
-            .cache(prompt.positions + request.max_new_tokens)?;
-        let first = self.model.prefill(&prompt, features.as_ref(), &mut cache)?;
+        let mut cache = model.cache(prompt.positions + request.max_new_tokens)?;
+        let first = model.prefill(&prompt, features.as_ref(), &mut cache)?;
         if request.pass == Pass::Phased {
             M::Tensor::eval(&[&first])?;
             stages.prefill = Some(start.elapsed());
@@ -120,7 +141,7 @@ impl<M: Vlm> Engine<M> {
         let mut output_ids = Vec::new();
         let mut logits = first;
         loop {
-            let mask = self.masks.of(request.stop, output_ids.len());
+            let mask = masks.of(request.stop, output_ids.len());
             let id = choose(&logits, mask)?;
             stages.tokens.push(start.elapsed());
             output_ids.push(id);
@@ -128,12 +149,12 @@ impl<M: Vlm> Engine<M> {
             if stopped || output_ids.len() == request.max_new_tokens {
                 break;
             }
-            logits = self.model.step(id, &mut cache)?;
+            logits = model.step(id, &mut cache)?;
             if request.pass == Pass::Phased {
                 steps.later.push(logits.clone());
             }
         }
-        let text = self.model.decode(&output_ids)?;
+        let text = model.decode(&output_ids)?;
         stages.total = start.elapsed();
         let (first_logits, margins) = steps.read(request.pass)?;
         Ok(Reply {
@@ -141,6 +162,8 @@ impl<M: Vlm> Engine<M> {
             input_ids: prompt.ids,
             positions: prompt.positions,
             image_tokens: prompt.image_positions.len(),
+            tiles: prompt.frames.iter().map(|frames| frames.count).sum(),
+            weights_read: bytes_read() - read,
             output_ids,
             text,
             first_logits,
@@ -209,7 +232,18 @@ impl<M: Vlm> Subject for Engine<M> {
         Ok(self.answer(request)?)
     }
 
-    fn device_peak(&self) -> Option<u64> {
-        self.model.arithmetic().2.peak_bytes()
+    fn memory(&self) -> Allocator {
+        self.on.memory()
+    }
+
+    fn unload(&mut self) -> Result<(), AskError> {
+        self.ready = None;
+        Ok(self.on.release()?)
+    }
+
+    fn load(&mut self) -> Result<(), AskError> {
+        self.ready = None;
+        self.ready = Some(Ready::new((self.make)()?)?);
+        Ok(())
     }
 }

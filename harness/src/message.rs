@@ -32,17 +32,26 @@ pub struct Epoch {
     pub arm: String,
     /// Timed repeats, at most.
     pub trials: u32,
+    /// Timed repeats before the epoch may end early because its figures are narrow enough.
+    pub least: u32,
+    /// Timed work, in seconds, before the epoch may end early.
+    pub least_s: u32,
+    /// Timed work, in seconds, after which no new repeat starts.
+    pub most_s: u32,
     /// State of the page cache before the start.
     pub cache: Cache,
 }
 
 impl Epoch {
-    /// An epoch that takes the page cache as it is.
+    /// An epoch of a fixed number of repeats that takes the page cache as it is.
     #[must_use]
     pub fn new(arm: &str, trials: u32) -> Self {
         Self {
             arm: arm.to_owned(),
             trials,
+            least: trials,
+            least_s: 0,
+            most_s: 60,
             cache: Cache::AsIs,
         }
     }
@@ -59,6 +68,15 @@ pub struct Reference {
     pub logits: Vec<u32>,
     /// Bits of the distance of first and second logit at each step.
     pub margins: Vec<u32>,
+}
+
+/// A sequence of calls made in one fresh process, and how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replay {
+    /// Inputs in order, by name.
+    pub calls: Vec<String>,
+    /// Whether the last call failed: raised, or answered otherwise than a fresh process.
+    pub fails: bool,
 }
 
 /// What one worker is to do.
@@ -78,6 +96,10 @@ pub struct Task {
     pub precision: Precision,
     /// Folder of the probe set.
     pub probes: PathBuf,
+    /// What this epoch's random choices grow from: the same in every session of a plan.
+    pub seed: u64,
+    /// Folder of another model of the plan, to be loaded beside this one; none where there is none.
+    pub neighbour: Option<PathBuf>,
     /// Share of the weight files' pages in memory just before the start, where it was proved.
     pub residency: Option<f64>,
     /// `t_spawn` on [`crate::measure::now_ns`]'s axis, which all processes of one boot share.
@@ -114,10 +136,19 @@ pub enum Message {
     Answer(Answer),
     /// For the next epochs of the cell.
     Reference(Reference),
+    /// Whether a sequence of calls fails in a fresh process, for the search of the shortest one.
+    Replay(Replay),
+    /// Something found out, to be read beside the figures.
+    Finding {
+        /// In one line.
+        text: String,
+    },
     /// All went well. Nothing follows.
     Done {
         /// The worker's own highest footprint at its measuring points, in bytes.
         footprint: Option<u64>,
+        /// Time inside the model: starting, loading, answering, and rests that a scenario wants.
+        model_ns: u64,
     },
     /// It did not. Nothing follows.
     Failed {

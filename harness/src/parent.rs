@@ -1,114 +1,89 @@
 //! The side that never loads a model: starts a worker per epoch, watches it, and keeps the books.
 
+mod campaign;
 mod child;
 mod ending;
+mod journal;
 mod ledger;
+pub mod schedule;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use store::{Answer, Cell, Metric, Outcome};
+use store::Metric;
 
 use crate::measure::now_ns;
-use crate::message::{Cache, Message, Task};
+use crate::message::{Cache, Epoch, Message, Task};
 use crate::page_cache;
 use crate::plan::Planned;
 
+pub use campaign::{Campaign, Measured, Watch};
 pub use child::{Failure, Launcher};
-pub use ledger::Ledger;
+pub use journal::{Journal, Recorded};
+pub use ledger::{Entry, Ledger, Mark, Told};
 
-/// One cell to be measured.
+/// One epoch to be run.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// What starts a worker.
     pub launcher: &'a Launcher,
-    /// What to measure.
+    /// The cell.
     pub planned: &'a Planned,
+    /// What to do.
+    pub epoch: &'a Epoch,
+    /// What its random choices grow from.
+    pub seed: u64,
     /// Folder of the probe set.
     pub probes: &'a Path,
-    /// Longest time for all epochs of the cell together.
-    pub timeout: Duration,
+    /// Longest time for all epochs of the cell together, and what is left of it.
+    pub timeout: (Duration, Duration),
 }
 
-/// How far a cell has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// Epoch, from 0.
-    pub epoch: usize,
-    /// Trials done in it.
-    pub done: u32,
-    /// Trials planned in it.
-    pub of: u32,
-}
-
-/// Measures one cell, whatever its workers do. Epochs are run one after the other.
-pub fn measure(job: &Job<'_>, watch: &mut dyn FnMut(Step)) -> (Cell, Outcome, Vec<Answer>) {
-    let deadline = Instant::now() + job.timeout;
-    let mut ledger = Ledger::default();
-    let mut failure = None;
-    for epoch in 0..job.planned.epochs.len() {
-        if let Err(error) = run_epoch(job, epoch, deadline, (&mut ledger, watch)) {
-            failure = Some(error);
-            break;
-        }
-        ledger.open_epoch();
-    }
-    let precision = ledger
-        .loaded
-        .as_ref()
-        .map(|loaded| loaded.precision.clone());
-    let cell = job.planned.cell(precision.unwrap_or_default());
-    let (measured, answers) = ledger.close();
-    let outcome = match failure {
-        Some(Failure { stage, message }) => Outcome::Failed { stage, message },
-        None => measured,
-    };
-    (cell, outcome, answers)
-}
-
-fn run_epoch(
+/// Runs one epoch. What there is to book is told as it comes; the time it took, in any case.
+///
+/// # Errors
+/// However the worker failed. It no longer runs then.
+pub fn run_epoch(
     job: &Job<'_>,
-    at: usize,
-    deadline: Instant,
-    (ledger, watch): (&mut Ledger, &mut dyn FnMut(Step)),
+    ledger: &mut Ledger,
+    book: &mut dyn FnMut(&mut Ledger, Entry),
 ) -> Result<(), Failure> {
     let planned = job.planned;
-    let epoch = &planned.epochs[at];
-    watch(Step {
-        epoch: at,
-        done: 0,
-        of: epoch.trials,
-    });
-    let residency = prepare(epoch.cache, &planned.model.weight_files);
+    let deadline = Instant::now() + job.timeout.1;
+    let residency = prepare(job.epoch.cache, &planned.model.weight_files);
     let task = Task {
         scenario: planned.scenario.name().to_owned(),
-        epoch: epoch.clone(),
+        epoch: job.epoch.clone(),
         model: planned.model.dir.clone(),
         backend: planned.backend,
         device: planned.device,
         precision: planned.precision,
         probes: job.probes.to_owned(),
+        seed: job.seed,
+        neighbour: planned.neighbour.clone(),
         residency,
         references: ledger.references.clone(),
         spawned_ns: now_ns(),
     };
+    let started = Instant::now();
     let mut calls = 0;
-    let mut own_peak = None;
+    let mut end = (None, 0);
     let mut take = |message: Message| match message {
-        Message::Trial { done, of } => {
+        Message::Trial { done, .. } => {
             calls = done;
-            watch(Step {
-                epoch: at,
-                done,
-                of,
-            });
+            book(ledger, Entry::Said(message));
+            book(ledger, Entry::Trial(Vec::new()));
         }
-        Message::Done { footprint } => own_peak = footprint,
-        other => ledger.take(other),
+        Message::Done {
+            footprint,
+            model_ns,
+        } => end = (footprint, model_ns),
+        other => book(ledger, Entry::Said(other)),
     };
-    let watched = child::run(job.launcher, &task, (deadline, job.timeout), &mut take);
+    let watched = child::run(job.launcher, &task, (deadline, job.timeout.0), &mut take);
+    let wall = started.elapsed();
     let seen_peak = watched.map_err(|failure| match calls {
         0 => failure,
         // The verdict on drift reads the number of the call from here.
@@ -117,8 +92,15 @@ fn run_epoch(
             ..failure
         },
     })?;
-    if planned.scenario.metrics().contains(&Metric::PeakMemory) {
-        ledger.peak(seen_peak.max(own_peak));
+    let (own_peak, model_ns) = end;
+    let wanted = |metric| planned.scenario.metrics().contains(&metric);
+    if wanted(Metric::PeakMemory) {
+        let peak = seen_peak.max(own_peak).map(|bytes| bytes as f64);
+        book(ledger, Entry::Seen(Metric::PeakMemory, peak));
+    }
+    if wanted(Metric::Overhead) {
+        let inside = Duration::from_nanos(model_ns).as_secs_f64() / wall.as_secs_f64();
+        book(ledger, Entry::Seen(Metric::Overhead, Some(1.0 - inside)));
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! What is to be measured, in order, and the hash by which an interrupted session is known again.
 //! Pure.
 
+use std::path::PathBuf;
+
 use sha2::{Digest, Sha256};
 use store::{Cell, Run};
 
@@ -14,6 +16,8 @@ use crate::source::Model;
 pub struct Wanted {
     /// How much time to take.
     pub profile: Profile,
+    /// What the order and all random choices grow from.
+    pub seed: u64,
     /// Models, in the order of the table.
     pub models: Vec<Model>,
     /// Tensor libraries and where they compute.
@@ -43,6 +47,8 @@ pub struct Planned {
     pub precision: Precision,
     /// Its fresh processes, in order.
     pub epochs: Vec<Epoch>,
+    /// Folder of another model of the plan, if there is one.
+    pub neighbour: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Planned {
@@ -75,22 +81,31 @@ impl Planned {
     }
 }
 
-/// Cells in the order they are measured.
+/// Cells in the order of the table.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The cells.
     pub cells: Vec<Planned>,
+    /// How much time to take.
+    pub profile: Profile,
+    /// What the order and all random choices grow from.
+    pub seed: u64,
     /// SHA-256 in hex over everything that makes two sessions the same.
     pub hash: String,
 }
 
 impl Plan {
     /// Makes the plan: model after model, and per model the scenarios in order. Scenarios whose
-    /// answers count are left out for random weights.
+    /// answers count are left out for random weights, and those without epochs in this profile.
     #[must_use]
     pub fn new(wanted: &Wanted) -> Self {
         let mut cells = Vec::new();
-        for model in &wanted.models {
+        for (number, model) in wanted.models.iter().enumerate() {
+            let others = wanted.models.iter().cycle().skip(number + 1);
+            let neighbour = others
+                .take(wanted.models.len() - 1)
+                .find(|other| other.dir != model.dir)
+                .map(|other| other.dir.clone());
             for &Place { backend, device } in &wanted.places {
                 for &scenario in &wanted.scenarios {
                     if model.weights == "dummy" && scenario.needs() == Needs::TrainedWeights {
@@ -98,6 +113,10 @@ impl Plan {
                     }
                     let (model, precision) = (model.clone(), wanted.precision);
                     let epochs = scenario.epochs(wanted.profile);
+                    if epochs.is_empty() {
+                        continue;
+                    }
+                    let neighbour = neighbour.clone();
                     cells.push(Planned {
                         scenario,
                         model,
@@ -105,12 +124,18 @@ impl Plan {
                         device,
                         precision,
                         epochs,
+                        neighbour,
                     });
                 }
             }
         }
         let hash = hash(wanted, &cells);
-        Self { cells, hash }
+        Self {
+            cells,
+            hash,
+            profile: wanted.profile,
+            seed: wanted.seed,
+        }
     }
 }
 
@@ -122,6 +147,7 @@ fn hash(wanted: &Wanted, cells: &[Planned]) -> String {
         hash.update(text);
     };
     add(wanted.profile.name());
+    add(&wanted.seed.to_string());
     add(&wanted.precision.to_string());
     add(&wanted.probes);
     add(&wanted.build);
@@ -170,6 +196,7 @@ mod tests {
     fn wanted() -> Wanted {
         Wanted {
             profile: Profile::Quick,
+            seed: 0,
             models: vec![model("one", "local"), model("two", "dummy")],
             places: vec![place(Backend::Candle)],
             precision: Precision::Native,
@@ -200,6 +227,7 @@ mod tests {
             assert_ne!(Plan::new(&other).hash, same);
         };
         check(|wanted| wanted.profile = Profile::Full);
+        check(|wanted| wanted.seed = 1);
         check(|wanted| wanted.models.truncate(1));
         check(|wanted| wanted.models[0].revision.push('x'));
         check(|wanted| wanted.scenarios.truncate(2));

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use store::{Outcome, Run};
 
 use crate::cli::duration;
-use crate::parent::Step;
 use crate::plan::Planned;
 
 /// How the screen is written to.
@@ -44,49 +43,51 @@ pub struct Progress<W: Write> {
     out: W,
     style: Style,
     start: Instant,
-    /// Number of the cell being measured, from 1, and of all cells.
+    /// Cells complete, and all of them.
     cells: (usize, usize),
+    /// Epochs done, in this session and before it, and all that are planned.
+    epochs: (usize, usize, usize),
 }
 
 impl<W: Write> Progress<W> {
-    /// A display for so many cells.
-    pub fn new(out: W, style: Style, cells: usize) -> Self {
-        let start = Instant::now();
+    /// A display for cells of so many epochs each.
+    pub fn new(out: W, style: Style, cells: &[usize]) -> Self {
         Self {
             out,
             style,
-            start,
-            cells: (0, cells),
+            start: Instant::now(),
+            cells: (0, cells.len()),
+            epochs: (0, 0, cells.iter().sum()),
         }
     }
 
-    /// A cell begins.
-    pub fn begin(&mut self, planned: &Planned) {
-        self.cells.0 += 1;
-        if self.style == Style::Plain {
-            self.line(&format!("{} ...", self.subject(planned)));
-        }
+    /// So many epochs were done before this session.
+    pub fn skip(&mut self, epochs: usize) {
+        self.epochs.1 = epochs;
     }
 
-    /// A cell has come this far.
-    pub fn step(&mut self, planned: &Planned, step: Step) {
+    /// An epoch has come so many of so many trials far; it counts from 0.
+    pub fn step(&mut self, planned: &Planned, epoch: usize, (done, of): (u32, u32)) {
+        if done == 0 {
+            self.epochs.0 += 1;
+        }
         let Style::Live { colour } = self.style else {
+            if (epoch, done) == (0, 0) {
+                self.line(&format!("{} ...", self.subject(planned)));
+            }
             return;
         };
         let arm = planned
             .epochs
-            .get(step.epoch)
-            .map_or("", |epoch| epoch.arm.as_str());
-        let trial = f64::from(step.done.min(step.of)) / f64::from(step.of.max(1));
-        let within = (step.epoch as f64 + trial) / planned.epochs.len().max(1) as f64;
-        let eta = self.eta(self.cells.0.saturating_sub(1) as f64 + within);
-        let subject = self.subject(planned);
-        let place = format!("epoch {}/{} {arm}", step.epoch + 1, planned.epochs.len());
+            .get(epoch)
+            .map_or("follow-up", |epoch| epoch.arm.as_str());
+        let trial = f64::from(done.min(of)) / f64::from(of.max(1));
+        let eta = self.eta(self.epochs.0.saturating_sub(1) as f64 + trial);
+        let place = format!("epoch {}/{} {arm}", epoch + 1, planned.epochs.len());
         let text = format!(
-            "{subject}  {} trial {}/{}{eta}",
+            "{}  {} trial {done}/{of}{eta}",
+            self.subject(planned),
             place.trim_end(),
-            step.done,
-            step.of
         );
         let (on, off) = if colour {
             ("\x1b[2m", "\x1b[0m")
@@ -97,8 +98,9 @@ impl<W: Write> Progress<W> {
         let _ = write!(self.out, "\r\x1b[K{on}{text}{off}").and_then(|()| self.out.flush());
     }
 
-    /// A cell is measured.
+    /// A cell is complete.
     pub fn end(&mut self, planned: &Planned, run: &Run) {
+        self.cells.0 += 1;
         let wall = duration::format(Duration::from_secs_f64(run.wall_s.max(0.0)));
         let end = match &run.outcome {
             Outcome::Measured { samples, voids } => {
@@ -120,7 +122,7 @@ impl<W: Write> Progress<W> {
         };
         let (clear, eta) = match self.style {
             Style::Live { .. } => ("\r\x1b[K", String::new()),
-            Style::Plain => ("", self.eta(self.cells.0 as f64)),
+            Style::Plain => ("", self.eta(self.epochs.0 as f64)),
         };
         let subject = self.subject(planned);
         self.line(&format!("{clear}{subject}  {end}  ({wall}){eta}"));
@@ -145,9 +147,10 @@ impl<W: Write> Progress<W> {
         )
     }
 
-    /// Time to the end at the pace of the cells so far; empty until one is done.
+    /// Time to the end at the pace of the epochs so far; empty until one is done.
     fn eta(&self, done: f64) -> String {
-        let left = self.cells.1 as f64 - done;
+        let (_, before, all) = self.epochs;
+        let left = all as f64 - before as f64 - done;
         if done < 1.0 || left <= 0.0 {
             return String::new();
         }
@@ -184,6 +187,7 @@ mod tests {
             device: Device::Cpu,
             precision: crate::models::Precision::Native,
             epochs,
+            neighbour: None,
         }
     }
 
@@ -196,21 +200,15 @@ mod tests {
             cell: planned().cell(String::new()),
             outcome,
             answers: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
     fn shown(style: Style) -> String {
         let (planned, mut out) = (planned(), Vec::new());
-        let mut progress = Progress::new(&mut out, style, 2);
-        progress.begin(&planned);
-        progress.step(
-            &planned,
-            Step {
-                epoch: 0,
-                done: 1,
-                of: 2,
-            },
-        );
+        let mut progress = Progress::new(&mut out, style, &[1, 1]);
+        progress.step(&planned, 0, (0, 2));
+        progress.step(&planned, 0, (1, 2));
         progress.end(
             &planned,
             &run(Outcome::Measured {
@@ -219,7 +217,7 @@ mod tests {
             }),
         );
         let message = "gone".to_owned();
-        progress.begin(&planned);
+        progress.step(&planned, 0, (0, 2));
         progress.end(
             &planned,
             &run(Outcome::Failed {
@@ -234,7 +232,7 @@ mod tests {
     fn plain_lines_hold_no_escape_codes() {
         let text = shown(Style::Plain);
         assert!(!text.contains(['\r', '\x1b']), "{text:?}");
-        assert!(text.starts_with("[1/2] tiny  text-only ...\n"), "{text}");
+        assert!(text.starts_with("[0/2] tiny  text-only ...\n"), "{text}");
         assert!(text.ends_with("FAILED (load): gone  (1.5s)\n"), "{text}");
     }
 
@@ -242,7 +240,7 @@ mod tests {
     fn the_live_line_is_written_over() {
         let text = shown(Style::Live { colour: false });
         assert!(
-            text.contains("\r\x1b[K[1/2] tiny  text-only  epoch 1/1 trial 1/2"),
+            text.contains("\r\x1b[K[0/2] tiny  text-only  epoch 1/1 trial 1/2"),
             "{text:?}"
         );
         assert!(!text.contains("\x1b[2m"));

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
@@ -12,8 +12,8 @@ use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid, Void};
 
 use crate::cli::broken_pipe;
 use crate::models::{Backend, Device, Place, Precision};
-use crate::parent::{self, Job, Launcher};
-use crate::plan::{Plan, Wanted};
+use crate::parent::{Campaign, Journal, Launcher, Measured, Watch};
+use crate::plan::{Plan, Planned, Wanted};
 use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
 use crate::scenarios::{Profile, SCENARIOS, Scenario};
@@ -38,6 +38,8 @@ pub struct RunOptions {
     pub scenarios: Vec<&'static dyn Scenario>,
     /// How much time to take.
     pub profile: Profile,
+    /// What the order and all random choices grow from.
+    pub seed: u64,
     /// Which weights a published model's name gets.
     pub weights: WeightsChoice,
     /// Whether models may be fetched.
@@ -88,36 +90,18 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
         );
     }
     let mut book = Book::open(options, &suite, &plan)?;
-    let done = book.stored()?;
-    let left: Vec<_> = plan
-        .cells
-        .iter()
-        .filter(|cell| !done.iter().any(|run| cell.is_of(run)))
-        .collect();
-    let mut progress = Progress::new(std::io::stderr(), Style::of_stderr(), left.len());
-    if done.is_empty() && matches!(options.storage, Storage::Resume(_)) {
-        progress.note("nothing to resume: no unfinished session of this plan, all cells are run");
-    }
-    if !done.is_empty() {
-        let cells = plan.cells.len() - left.len();
-        progress.note(&format!(
-            "resumed: {cells} of {} cells are stored already",
-            plan.cells.len()
-        ));
-    }
     let launcher = Launcher::own().context("cannot find this program")?;
-    for planned in &left {
-        let job = Job {
-            launcher: &launcher,
-            planned,
-            probes: &suite.probes_dir,
-            timeout: options.timeout,
-        };
-        progress.begin(planned);
-        let run = measure(&job, book.session.id, |step| progress.step(planned, step));
-        progress.end(planned, &run);
-        book.keep(run)?;
+    let mut campaign = Campaign::new(&plan, &launcher, &suite.probes_dir, options.timeout);
+    let mut display = take_up(&mut campaign, &mut book, &plan)?;
+    if display.taken == (0, 0) && matches!(options.storage, Storage::Resume(_)) {
+        display
+            .progress
+            .note("nothing to resume: no unfinished session of this plan, all cells are run");
     }
+    campaign.run(&mut display)?;
+    // The table has the plan's order, whatever was complete first.
+    let number = |run: &Run| plan.cells.iter().position(|cell| cell.is_of(run));
+    book.runs.sort_by_key(number);
     book.close()?;
     match print(&book, options.format, out) {
         // What was measured is stored, whoever reads the table.
@@ -154,6 +138,7 @@ fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Want
     };
     Ok(Wanted {
         profile: options.profile,
+        seed: options.seed,
         models,
         places: places(options)?,
         precision: options.precision,
@@ -187,18 +172,68 @@ fn build() -> String {
     )
 }
 
-fn measure(job: &Job<'_>, session: Uuid, mut watch: impl FnMut(parent::Step)) -> Run {
-    let (at, clock) = (Utc::now(), Instant::now());
-    let (cell, outcome, answers) = parent::measure(job, &mut watch);
-    let wall_s = clock.elapsed().as_secs_f64();
-    Run {
-        id: Uuid::now_v7(),
-        session,
-        at,
-        wall_s,
-        cell,
-        outcome,
-        answers,
+/// Leaves out what is stored, and takes up what the journal holds.
+fn take_up<'a>(
+    campaign: &mut Campaign<'_>,
+    book: &'a mut Book,
+    plan: &Plan,
+) -> Result<Display<'a>> {
+    let stored = book.stored()?;
+    let is_stored = |cell: &Planned| stored.iter().any(|run| cell.is_of(run));
+    let cells = plan.cells.iter().filter(|cell| is_stored(cell)).count();
+    campaign.skip(is_stored);
+    let mut epochs = 0;
+    if let Some(path) = book.journal() {
+        let (journal, recorded) = Journal::open(path).context("journal")?;
+        epochs = campaign.keep(journal, recorded);
+    }
+    let left = plan.cells.iter().filter(|cell| !is_stored(cell));
+    let left: Vec<usize> = left.map(|cell| cell.epochs.len()).collect();
+    let mut progress = Progress::new(std::io::stderr(), Style::of_stderr(), &left);
+    if (cells, epochs) != (0, 0) {
+        let of = plan.cells.len();
+        let more = match epochs {
+            0 => String::new(),
+            _ => format!(", {epochs} epochs of others are in the journal"),
+        };
+        progress.note(&format!(
+            "resumed: {cells} of {of} cells are stored already{more}"
+        ));
+    }
+    progress.skip(epochs);
+    Ok(Display {
+        progress,
+        book,
+        taken: (cells, epochs),
+    })
+}
+
+/// Shows what happens, and stores what is complete.
+struct Display<'a> {
+    progress: Progress<std::io::Stderr>,
+    book: &'a mut Book,
+    /// Cells and epochs of an earlier start.
+    taken: (usize, usize),
+}
+
+impl Watch for Display<'_> {
+    fn step(&mut self, planned: &Planned, epoch: usize, trial: (u32, u32)) {
+        self.progress.step(planned, epoch, trial);
+    }
+
+    fn done(&mut self, planned: &Planned, measured: Measured) -> Result<()> {
+        let run = Run {
+            id: Uuid::now_v7(),
+            session: self.book.session.id,
+            at: measured.at,
+            wall_s: measured.wall_s,
+            cell: measured.cell,
+            outcome: measured.told.outcome,
+            answers: measured.told.answers,
+            remarks: measured.told.remarks,
+        };
+        self.progress.end(planned, &run);
+        self.book.keep(run)
     }
 }
 
@@ -267,6 +302,12 @@ impl Book {
             })?;
         }
         Ok(self.runs.clone())
+    }
+
+    /// Where the session's journal belongs; none where nothing is stored.
+    fn journal(&self) -> Option<PathBuf> {
+        let db = self.db.as_ref()?;
+        Some(Journal::path(db.path(), self.session.id))
     }
 
     fn keep(&mut self, run: Run) -> Result<()> {

@@ -116,6 +116,10 @@ pub struct Reply {
     pub positions: usize,
     /// How many of them hold image features.
     pub image_tokens: usize,
+    /// Pictures that the vision tower was given, tiles and overviews.
+    pub tiles: usize,
+    /// Bytes read from weight files since the request was handed over; a loaded model needs none.
+    pub weights_read: u64,
     /// Generated ids, the stop id included.
     pub output_ids: Vec<u32>,
     /// Their text, special tokens left out, surrounding white space kept.
@@ -137,6 +141,12 @@ pub struct Loaded {
     pub precision: String,
     /// Bytes of the weight files.
     pub weight_bytes: u64,
+    /// Bytes that one copy of the weights takes where it computes: less or more than in the files
+    /// where they are kept in another type.
+    pub held_bytes: u64,
+    /// Bytes of weights that generating one token reads: those of the language model, of an
+    /// embedding table one row only.
+    pub read_bytes: u64,
     /// Parameters.
     pub parameters: u64,
     /// Ids that end an answer.
@@ -170,6 +180,30 @@ pub trait Subject {
     /// Whatever the picture, the prompt or the engine got wrong, in one line.
     fn ask(&mut self, request: &Request<'_>) -> Result<Reply, AskError>;
 
-    /// Bytes held by the device's allocator at their peak, where the library counts them.
-    fn device_peak(&self) -> Option<u64>;
+    /// What the library's own allocator counts.
+    fn memory(&self) -> Allocator;
+
+    /// Drops the model, empties the library's caches and waits for the device. Asking fails until
+    /// [`load`](Self::load).
+    ///
+    /// # Errors
+    /// When the library fails.
+    fn unload(&mut self) -> Result<(), AskError>;
+
+    /// Loads the model anew, as the worker first did.
+    ///
+    /// # Errors
+    /// Whatever loading gets wrong.
+    fn load(&mut self) -> Result<(), AskError>;
+}
+
+/// Bytes by a tensor library's own counters; none where it keeps no such counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocator {
+    /// In use.
+    pub active: Option<u64>,
+    /// Kept for reuse.
+    pub cache: Option<u64>,
+    /// Most in use so far.
+    pub peak: Option<u64>,
 }

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use safetensors::Dtype;
 use safetensors::tensor::Metadata;
@@ -266,10 +267,19 @@ fn header(file: &mut File, bytes: u64) -> Result<(u64, Metadata), String> {
 }
 
 /// `count` little-endian values from byte `from` on, read by all cores.
+/// Bytes of tensors that this process read from weight files so far.
+#[must_use]
+pub fn bytes_read() -> u64 {
+    READ.load(Ordering::Relaxed)
+}
+
+static READ: AtomicU64 = AtomicU64::new(0);
+
 fn read_values<V: bytemuck::Pod>(file: &File, from: u64, count: usize) -> io::Result<Vec<V>> {
     const AT_ONCE: usize = 1 << 20;
     let mut values = vec![V::zeroed(); count];
     let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut values);
+    READ.fetch_add(bytes.len() as u64, Ordering::Relaxed);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = bytes.len().div_ceil(threads).max(AT_ONCE);
     std::thread::scope(|scope| {

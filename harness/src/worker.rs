@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use store::Stage;
 
@@ -33,8 +34,12 @@ pub fn run() -> ExitCode {
     end_with_parent();
     say(&Message::Started);
     match work(&task) {
-        Ok(footprint) => {
-            say(&Message::Done { footprint });
+        Ok((footprint, model_time)) => {
+            let model_ns = u64::try_from(model_time.as_nanos()).unwrap_or(u64::MAX);
+            say(&Message::Done {
+                footprint,
+                model_ns,
+            });
             ExitCode::SUCCESS
         }
         Err((stage, message)) => {
@@ -81,8 +86,8 @@ fn say(message: &Message) {
     }
 }
 
-/// One epoch; the footprint at its end, in bytes.
-fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
+/// One epoch; the footprint at its end, in bytes, and the time inside the model.
+fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
     let (backend, device) = (task.backend, task.device);
     models::ready(Place { backend, device }).map_err(|error| (Stage::Start, error.to_string()))?;
@@ -98,7 +103,7 @@ fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
         .zip(read_before)
         .map(|(after, before)| after.saturating_sub(before));
     let birth = Birth {
-        startup: std::time::Duration::from_nanos(ready.saturating_sub(task.spawned_ns)),
+        startup: Duration::from_nanos(ready.saturating_sub(task.spawned_ns)),
         load,
         residency: task.residency,
         disk_read: read,
@@ -109,15 +114,23 @@ fn work(task: &Task) -> Result<Option<u64>, (Stage, String)> {
     say(&Message::Loaded(subject.loaded().clone()));
 
     let set = ProbeSet::load(&task.probes).map_err(|error| (Stage::Ask, format!("{error:#}")))?;
+    let neighbour = task.neighbour.as_ref().map(|dir| {
+        let precision = task.precision;
+        move || Ok(models::load(dir, backend, device, precision)?)
+    });
     let mut probe = Probe {
         set: &set,
         epoch: &task.epoch,
         birth,
         references: &task.references,
+        seed: task.seed,
+        neighbour: neighbour.as_ref().map(|load| load as _),
+        model_time: birth.startup + birth.load,
         gauge: &gauge,
         out: &mut |message| say(&message),
     };
     let ended = scenario.run(subject.as_mut(), &mut probe);
+    let model_time = probe.model_time;
     ended.map_err(|error| (Stage::Ask, error.to_string()))?;
-    Ok(gauge.footprint().max(birth.loaded))
+    Ok((gauge.footprint().max(birth.loaded), model_time))
 }

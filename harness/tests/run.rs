@@ -208,12 +208,10 @@ fn a_cell_that_cannot_be_measured_is_stored_and_the_others_still_run() {
     let output = output(&[&["run"], &models[..], &rest].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let runs = runs(&db);
-    assert!(
-        matches!(&runs[0].outcome, Outcome::Failed { stage: Stage::Load, message } if message.contains("model.safetensors")),
-        "{:?}",
-        runs[0].outcome
-    );
-    assert!(matches!(runs[1].outcome, Outcome::Measured { .. }));
+    let failed = runs.iter().filter(|run| {
+        matches!(&run.outcome, Outcome::Failed { stage: Stage::Load, message } if message.contains("model.safetensors"))
+    });
+    assert_eq!((runs.len(), failed.count()), (2, 1), "{runs:?}");
 }
 
 #[test]

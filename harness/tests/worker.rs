@@ -32,6 +32,8 @@ fn task(scenario: &str) -> Task {
         device: Device::Cpu,
         precision: Precision::Native,
         probes: datasets.join("shapes"),
+        seed: 0,
+        neighbour: None,
         residency: None,
         spawned_ns: harness::measure::now_ns(),
         references: Vec::new(),

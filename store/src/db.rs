@@ -21,7 +21,10 @@ use uuid::Uuid;
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
 
 /// Schema changes in order; appended to, never edited. Their number is the schema version.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_remarks.sql"),
+];
 
 /// An open database.
 pub struct Db {

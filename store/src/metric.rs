@@ -16,6 +16,8 @@ pub enum Unit {
     TokenPerSecond,
     /// A share; `1.0` is all.
     Ratio,
+    /// Bytes a second.
+    BytePerSecond,
     /// A plain count.
     Count,
     /// Distance between two logits, in the model's own scale.
@@ -30,6 +32,7 @@ impl Unit {
             Self::Second => "s",
             Self::Byte => "byte",
             Self::TokenPerSecond => "tok/s",
+            Self::BytePerSecond => "byte/s",
             Self::Ratio => "ratio",
             Self::Count => "count",
             Self::Logit => "logit",
@@ -50,6 +53,7 @@ impl Unit {
             Self::Byte if value.abs() < 1024.0 * MIB => format!("{} MiB", significant(value / MIB)),
             Self::Byte => format!("{:.2} GiB", value / MIB / 1024.0),
             Self::TokenPerSecond => format!("{} tok/s", significant(value)),
+            Self::BytePerSecond => format!("{} GB/s", significant(value / 1e9)),
             Self::Ratio => format!("{:.0} %", value * 100.0),
             Self::Count => format!("{value:.0}"),
             Self::Logit if value == 0.0 => "0".to_owned(),
@@ -77,6 +81,8 @@ pub enum Direction {
     HigherIsBetter,
     /// A counter: any change is a change of behaviour.
     Exact,
+    /// Neither: a circumstance, shown beside what it explains.
+    Neutral,
 }
 
 /// What a metric is, in one row of [`Metric::spec`]'s table.
@@ -124,20 +130,45 @@ metrics! {
     LoadCold "load_cold" Second LowerIsBetter 0.05 "weights and tokenizer ready, files proved absent from the page cache";
     LoadWarm "load_warm" Second LowerIsBetter 0.05 "weights and tokenizer ready, files proved resident in the page cache";
     LoadUnknown "load_unknown" Second LowerIsBetter 0.05 "weights and tokenizer ready, state of the page cache not proved";
+    LoadRate "load_rate" BytePerSecond HigherIsBetter 0.05 "bytes of the weight files over the time to load them";
+    LoadRead "load_read" Byte LowerIsBetter 0.05 "bytes that storage delivered while loading";
     FirstInference "first_inference" Second LowerIsBetter 0.05 "the first request after loading, from request to text";
     Inference "inference" Second LowerIsBetter 0.03 "a warm request, from request to text";
+    WarmUp "warm_up" Second LowerIsBetter 0.05 "requests before the first that counts, in order: the first-calls curve";
+    RepeatedInference "repeated_inference" Second LowerIsBetter 0.03 "a warm request whose picture was asked about before";
+    ImageCacheGain "image_cache_gain" Ratio Neutral 0.0 "share of a request's time saved where the picture was seen before";
     ImagePrep "image_prep" Second LowerIsBetter 0.05 "picture decoded, resized, tiled and normalised on the host";
     VisionEncode "vision_encode" Second LowerIsBetter 0.03 "vision tower and projector, all tiles (phased pass)";
+    VisionPerTile "vision_per_tile" Second LowerIsBetter 0.03 "vision encode over the number of tiles (phased pass)";
     Prefill "prefill" TokenPerSecond HigherIsBetter 0.03 "prompt positions fed to the language model a second (phased pass)";
     Ttft "ttft" Second LowerIsBetter 0.03 "time to first token, image work included";
+    ModelTtft "model_ttft" Second LowerIsBetter 0.03 "time to first token once the picture is prepared";
     InterToken "inter_token" Second LowerIsBetter 0.03 "time between two generated tokens";
     Decode "decode" TokenPerSecond HigherIsBetter 0.03 "generated tokens a second after the first";
+    WeightBandwidth "weight_bandwidth" BytePerSecond HigherIsBetter 0.03 "bytes of language-model weights read a second while decoding";
     Unattributed "unattributed" Ratio LowerIsBetter 0.05 "share of a phased request that no phase accounts for";
     BarrierOverhead "barrier_overhead" Ratio LowerIsBetter 0.05 "phased over fused median total, minus one";
+    Overhead "overhead" Ratio LowerIsBetter 0.0 "share of an epoch's wall time spent outside the model";
     BaseMemory "base_memory" Byte LowerIsBetter 0.05 "the worker's memory before loading";
     LoadMemory "load_memory" Byte LowerIsBetter 0.05 "memory that loading added";
+    LoadPeak "load_peak" Byte LowerIsBetter 0.05 "the worker's peak memory until the model was ready";
+    InferPeak "infer_peak" Byte LowerIsBetter 0.05 "the worker's peak memory while it answered";
+    DevicePeak "device_peak" Byte LowerIsBetter 0.05 "peak bytes of the library's own allocator";
+    DeviceMemory "device_memory" Byte LowerIsBetter 0.05 "GPU memory that the driver charges to the worker";
+    MappedResident "mapped_resident" Byte LowerIsBetter 0.05 "resident pages of mapped files, the program's own included";
+    AfterUnload "after_unload" Byte LowerIsBetter 0.05 "the worker's memory after the model was dropped and caches emptied, each cycle";
     PeakMemory "peak_memory" Byte LowerIsBetter 0.05 "the worker's peak memory over its life";
     CallMemory "call_memory" Byte LowerIsBetter 0.05 "the worker's memory after each call";
+    CallActive "call_active" Byte LowerIsBetter 0.05 "bytes the library's allocator has in use after each call";
+    CallCache "call_cache" Byte LowerIsBetter 0.05 "bytes the library's allocator keeps for reuse after each call";
+    BesideInference "beside_inference" Second LowerIsBetter 0.03 "a warm request while a second model is loaded";
+    AfterInference "after_inference" Second LowerIsBetter 0.03 "a warm request after a second model was loaded and dropped";
+    RestedInference "rested_inference" Second LowerIsBetter 0.03 "a request in the same process after a rest";
+    FreshInference "fresh_inference" Second LowerIsBetter 0.03 "a request in a fresh process right after a long-lived one";
+    BackgroundCpu "background_cpu" Ratio Neutral 0.0 "share of all cores that other processes used during a trial";
+    SwappedOut "swapped_out" Byte Neutral 0.0 "bytes that the machine swapped out during a trial";
+    ThermalLevel "thermal_level" Count Neutral 0.0 "thermal pressure at the end of a trial; 0 is nominal";
+    PerformanceCores "performance_cores" Ratio Neutral 0.0 "share of the worker's processor time on fast cores during a trial";
     PromptTokens "prompt_tokens" Count Exact 0.0 "prompt positions fed to the language model";
     ImageTokens "image_tokens" Count Exact 0.0 "prompt positions that hold image features";
     OutputTokens "output_tokens" Count Exact 0.0 "generated token ids, the stop id included";
@@ -155,6 +186,8 @@ metrics! {
     TextDegenerate "text_degenerate" Ratio LowerIsBetter 0.0 "1 for an empty or endlessly repeating answer, else 0";
     ContextDirect "context_direct" Ratio HigherIsBetter 0.0 "facts asked first, with the picture";
     ContextRetained "context_retained" Ratio HigherIsBetter 0.0 "the same facts after other turns, picture and history kept";
+    ContextAtTwo "context_at_two" Ratio HigherIsBetter 0.0 "the same facts at turn 2";
+    ContextAtEight "context_at_eight" Ratio HigherIsBetter 0.0 "the same facts at turn 8";
     ContextTextOnly "context_text_only" Ratio HigherIsBetter 0.0 "the same facts from history text, picture removed";
     ContextChance "context_chance" Ratio LowerIsBetter 0.0 "the same facts with neither picture nor history";
 }
@@ -226,6 +259,7 @@ mod tests {
         check(Unit::Byte, 2.5 * 1_073_741_824.0, "2.50 GiB");
         check(Unit::Byte, 3_145_728.0, "3.00 MiB");
         check(Unit::TokenPerSecond, 407.4, "407 tok/s");
+        check(Unit::BytePerSecond, 26.4e9, "26.4 GB/s");
         check(Unit::Ratio, 0.875, "88 %");
         check(Unit::Logit, 0.0, "0");
         check(Unit::Second, f64::NAN, "n/a");

@@ -196,6 +196,50 @@ pub struct Void {
     pub reason: String,
 }
 
+/// What a [`Remark`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RemarkKind {
+    /// A circumstance that may have changed figures, which are kept and marked.
+    Advisory,
+    /// Something the scenario found out, e.g. the shortest failing sequence of calls.
+    Finding,
+}
+
+impl RemarkKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Advisory, Self::Finding];
+
+    /// The kind as the database and JSON name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Advisory => "advisory",
+            Self::Finding => "finding",
+        }
+    }
+}
+
+impl std::str::FromStr for RemarkKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| format!("unknown kind of remark {name:?}"))
+    }
+}
+
+/// What should be read beside a run's figures; it refuses none of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Circumstance or finding.
+    pub kind: RemarkKind,
+    /// Trials it is about; 0 where it is about the whole run.
+    pub count: u32,
+    /// What, in one line.
+    pub text: String,
+}
+
 /// Begins the reason of a [`Void`] that is nobody's fault.
 pub const BY_DESIGN: &str = "unsupported by design";
 
@@ -262,6 +306,9 @@ pub struct Run {
     pub outcome: Outcome,
     /// What the model said.
     pub answers: Vec<Answer>,
+    /// Circumstances and findings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Remark>,
 }
 
 impl Run {

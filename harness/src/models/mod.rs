@@ -283,23 +283,32 @@ pub fn load_on<T: Tensor + 'static>(
     on: &T::Device,
     precision: Precision,
 ) -> Result<Box<dyn Subject>> {
+    let (at, on) = (dir.to_owned(), on.clone());
     match Architecture::of(dir)? {
-        Architecture::SmolVlm => engine(smolvlm::SmolVlm::<T>::load(dir, on, precision)?, dir),
-        Architecture::LlavaNext => {
-            engine(llava_next::LlavaNext::<T>::load(dir, on, precision)?, dir)
-        }
-        Architecture::Moondream2 => {
-            engine(moondream2::Moondream2::<T>::load(dir, on, precision)?, dir)
-        }
+        Architecture::SmolVlm => engine(
+            move || smolvlm::SmolVlm::<T>::load(&at, &on, precision),
+            dir,
+        ),
+        Architecture::LlavaNext => engine(
+            move || llava_next::LlavaNext::<T>::load(&at, &on, precision),
+            dir,
+        ),
+        Architecture::Moondream2 => engine(
+            move || moondream2::Moondream2::<T>::load(&at, &on, precision),
+            dir,
+        ),
         Architecture::Phi35Vision => engine(
-            phi35_vision::Phi35Vision::<T>::load(dir, on, precision)?,
+            move || phi35_vision::Phi35Vision::<T>::load(&at, &on, precision),
             dir,
         ),
     }
 }
 
-fn engine<M: Vlm + 'static>(model: M, dir: &Path) -> Result<Box<dyn Subject>> {
-    Ok(Box::new(crate::generate::Engine::new(model, dir)?))
+fn engine<M: Vlm + 'static>(
+    make: impl Fn() -> Result<M> + 'static,
+    dir: &Path,
+) -> Result<Box<dyn Subject>> {
+    Ok(Box::new(crate::generate::Engine::new(make, dir)?))
 }
 
 /// Refuses messages in which `find` finds a token that stands for a picture or a part of one: a person

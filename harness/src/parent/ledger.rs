@@ -1,12 +1,27 @@
 //! What the workers of one cell said, epoch by epoch.
+//!
+//! Values belong to a trial until the worker says that it is over; only then is it known whether
+//! the machine left it in peace.
 
 use std::collections::BTreeMap;
 
-use store::{Answer, Metric, Outcome, Sample, Void};
+use serde::{Deserialize, Serialize};
+use store::{Answer, Metric, Outcome, Remark, RemarkKind, Sample, Void};
 
-use crate::message::{Message, Reference, one_line};
+use crate::message::{Epoch, Message, Reference, Replay, one_line};
+use crate::scenarios::SoFar;
 use crate::scenarios::invariants::plausible;
 use crate::subject::Loaded;
+
+/// What the machine did to a trial.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// It may have changed figures, which are kept and marked.
+    Advisory(String),
+    /// It did, and they are refused.
+    Void(String),
+}
 
 /// The books of one cell.
 #[derive(Debug, Default)]
@@ -15,16 +30,114 @@ pub struct Ledger {
     pub loaded: Option<Loaded>,
     /// What fresh processes answered, for later epochs.
     pub references: Vec<Reference>,
+    /// Sequences of calls that were tried.
+    pub replays: Vec<Replay>,
+    epochs: Vec<Epoch>,
     closed: Vec<BTreeMap<Metric, Vec<f64>>>,
     open: BTreeMap<Metric, Vec<f64>>,
+    /// Values of the trial that is under way.
+    trial: Vec<(Metric, f64)>,
     voids: Vec<Void>,
     answers: Vec<Answer>,
+    remarks: Vec<Remark>,
+}
+
+/// One thing to be booked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// A worker said it.
+    Said(Message),
+    /// The parent measured it; none where the system does not tell.
+    Seen(Metric, Option<f64>),
+    /// A trial ended, and this is what the machine did to it.
+    Trial(Vec<Mark>),
+}
+
+/// What a cell came to.
+#[derive(Debug)]
+pub struct Told {
+    /// Figures and what was refused.
+    pub outcome: Outcome,
+    /// What the model said.
+    pub answers: Vec<Answer>,
+    /// Circumstances and findings.
+    pub remarks: Vec<Remark>,
 }
 
 impl Ledger {
     /// Ends an epoch: later values belong to the next.
-    pub fn open_epoch(&mut self) {
+    pub fn close_epoch(&mut self, epoch: &Epoch) {
+        self.keep_trial();
         self.closed.push(std::mem::take(&mut self.open));
+        self.epochs.push(epoch.clone());
+    }
+
+    /// Forgets the epoch under way, whose worker failed.
+    pub fn drop_epoch(&mut self) {
+        self.trial.clear();
+        self.open.clear();
+    }
+
+    /// What the closed epochs have shown.
+    #[must_use]
+    pub fn so_far(&self) -> SoFar<'_> {
+        SoFar {
+            epochs: &self.epochs,
+            values: &self.closed,
+            voids: &self.voids,
+            replays: &self.replays,
+        }
+    }
+
+    /// Ends a trial that the machine may have disturbed: its values are refused for the first
+    /// reason to void, and marked for each advisory one.
+    pub fn close_trial(&mut self, marks: &[Mark]) {
+        let void = marks.iter().find_map(|mark| match mark {
+            Mark::Void(reason) => Some(reason.clone()),
+            Mark::Advisory(_) => None,
+        });
+        if let Some(reason) = void {
+            for (metric, _) in std::mem::take(&mut self.trial) {
+                self.refuse(metric, &reason);
+            }
+            return;
+        }
+        self.keep_trial();
+        for mark in marks {
+            if let Mark::Advisory(reason) = mark {
+                self.remark(RemarkKind::Advisory, 1, reason);
+            }
+        }
+    }
+
+    fn keep_trial(&mut self) {
+        for (metric, value) in std::mem::take(&mut self.trial) {
+            self.open.entry(metric).or_default().push(value);
+        }
+    }
+
+    /// Equal remarks are counted, not repeated.
+    pub fn remark(&mut self, kind: RemarkKind, count: u32, text: &str) {
+        let text = one_line(text);
+        let known = self
+            .remarks
+            .iter_mut()
+            .find(|old| old.kind == kind && old.text == text);
+        match known {
+            Some(old) => old.count = old.count.saturating_add(count),
+            None => self.remarks.push(Remark { kind, count, text }),
+        }
+    }
+
+    /// Books one thing.
+    pub fn book(&mut self, entry: Entry) {
+        match entry {
+            Entry::Said(message) => self.take(message),
+            Entry::Seen(metric, Some(value)) => self.value(metric, value),
+            Entry::Seen(metric, None) => self.refuse(metric, "the system does not tell"),
+            Entry::Trial(marks) => self.close_trial(&marks),
+        }
     }
 
     /// Books what a worker said. Values are judged again: the worker may be broken.
@@ -35,6 +148,8 @@ impl Ledger {
             Message::Void(void) => self.void(void),
             Message::Answer(answer) => self.answers.push(answer),
             Message::Reference(reference) => self.references.push(reference),
+            Message::Replay(replay) => self.replays.push(replay),
+            Message::Finding { text } => self.remark(RemarkKind::Finding, 0, &text),
             Message::Started
             | Message::Trial { .. }
             | Message::Done { .. }
@@ -42,20 +157,9 @@ impl Ledger {
         }
     }
 
-    /// Books an epoch's peak memory.
-    pub fn peak(&mut self, bytes: Option<u64>) {
-        match bytes {
-            Some(bytes) => self.value(Metric::PeakMemory, bytes as f64),
-            None => self.refuse(
-                Metric::PeakMemory,
-                "the system does not tell the process's memory",
-            ),
-        }
-    }
-
     fn value(&mut self, metric: Metric, value: f64) {
         match plausible(metric, value) {
-            Ok(()) => self.open.entry(metric).or_default().push(value),
+            Ok(()) => self.trial.push((metric, value)),
             Err(reason) => self.refuse(metric, &reason),
         }
     }
@@ -83,8 +187,9 @@ impl Ledger {
 
     /// Ends the cell. A cell without any value and without any reason for that is void itself.
     #[must_use]
-    pub fn close(mut self) -> (Outcome, Vec<Answer>) {
-        self.open_epoch();
+    pub fn close(mut self) -> Told {
+        self.keep_trial();
+        self.closed.push(std::mem::take(&mut self.open));
         let mut samples: BTreeMap<Metric, Vec<Vec<f64>>> = BTreeMap::new();
         for (metric, values) in self.closed.into_iter().flatten() {
             samples.entry(metric).or_default().push(values);
@@ -102,13 +207,14 @@ impl Ledger {
             .into_iter()
             .map(|(metric, epochs)| Sample { metric, epochs })
             .collect();
-        (
-            Outcome::Measured {
+        Told {
+            outcome: Outcome::Measured {
                 samples,
                 voids: self.voids,
             },
-            self.answers,
-        )
+            answers: self.answers,
+            remarks: self.remarks,
+        }
     }
 }
 
@@ -122,14 +228,14 @@ mod tests {
 
     #[test]
     fn values_are_kept_by_epoch_and_impossible_ones_refused() {
-        let mut ledger = Ledger::default();
+        let (mut ledger, epoch) = (Ledger::default(), Epoch::new("", 2));
         ledger.take(sample(Metric::Inference, 0.1));
         ledger.take(sample(Metric::Inference, -0.1));
         ledger.take(sample(Metric::Inference, -0.1));
-        ledger.open_epoch();
-        ledger.open_epoch(); // an epoch of another arm leaves no hole
+        ledger.close_epoch(&epoch);
+        ledger.close_epoch(&epoch); // an epoch of another arm leaves no hole
         ledger.take(sample(Metric::Inference, 0.2));
-        let (outcome, _) = ledger.close();
+        let outcome = ledger.close().outcome;
         let Outcome::Measured { samples, voids } = outcome else {
             panic!("measured")
         };
@@ -139,10 +245,28 @@ mod tests {
 
     #[test]
     fn nothing_measured_is_void() {
-        let (outcome, _) = Ledger::default().close();
+        let outcome = Ledger::default().close().outcome;
         let Outcome::Measured { voids, .. } = outcome else {
             panic!("measured")
         };
         assert_eq!(voids[0].metric, None);
+    }
+
+    #[test]
+    fn a_disturbed_trial_is_marked_or_refused() {
+        let mut ledger = Ledger::default();
+        let advisory = Mark::Advisory("background load".to_owned());
+        let void = Mark::Void("the power source changed".to_owned());
+        for marks in [vec![], vec![advisory.clone()], vec![advisory, void]] {
+            ledger.take(sample(Metric::Inference, 0.1));
+            ledger.close_trial(&marks);
+        }
+        let told = ledger.close();
+        let Outcome::Measured { samples, voids } = told.outcome else {
+            panic!("measured")
+        };
+        assert_eq!(samples[0].epochs, [vec![0.1, 0.1]]);
+        assert_eq!(voids[0].reason, "the power source changed");
+        assert_eq!((told.remarks.len(), told.remarks[0].count), (1, 1));
     }
 }

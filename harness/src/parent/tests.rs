@@ -2,15 +2,16 @@
 
 use super::*;
 use crate::models::{Backend, Device, Precision};
+use crate::plan::Plan;
 use crate::scenarios::{Profile, find};
 use crate::source::Model;
-use store::Stage;
+use store::{Outcome, Stage};
 
-const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"parameters":1,"stop_ids":[0],"placeholder":null,"turns":"many"}"#;
+const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"held_bytes":1,"read_bytes":1,"parameters":1,"stop_ids":[0],"placeholder":null,"turns":"many"}"#;
 const SAMPLE: &str = r#"{"type":"sample","metric":"text_right","value":1.0}"#;
-const DONE: &str = r#"{"type":"done","footprint":5}"#;
+const DONE: &str = r#"{"type":"done","footprint":5,"model_ns":0}"#;
 
-fn planned(scenario: &str) -> Planned {
+pub(super) fn planned(scenario: &str) -> Planned {
     let scenario = find(scenario).unwrap();
     let model = Model {
         name: "fake".to_owned(),
@@ -28,6 +29,7 @@ fn planned(scenario: &str) -> Planned {
         device: Device::Cpu,
         precision: Precision::Native,
         epochs,
+        neighbour: None,
     }
 }
 
@@ -36,13 +38,40 @@ fn run_in(scenario: &str, script: &str, timeout: Duration) -> Outcome {
         program: "/bin/sh".into(),
         args: vec!["-c".into(), script.into()],
     };
-    let job = Job {
-        launcher: &launcher,
-        planned: &planned(scenario),
-        probes: Path::new("/nowhere"),
-        timeout,
-    };
-    measure(&job, &mut |_| ()).1
+    measured(&[planned(scenario)], &launcher, timeout)
+        .remove(0)
+        .told
+        .outcome
+}
+
+/// Collects what is complete.
+#[derive(Default)]
+struct Collected(Vec<Measured>);
+
+impl Watch for Collected {
+    fn step(&mut self, _: &Planned, _: usize, _: (u32, u32)) {}
+
+    fn done(&mut self, _: &Planned, measured: Measured) -> anyhow::Result<()> {
+        self.0.push(measured);
+        Ok(())
+    }
+}
+
+fn measured(cells: &[Planned], launcher: &Launcher, timeout: Duration) -> Vec<Measured> {
+    let plan = plan(cells);
+    let campaign = Campaign::new(&plan, launcher, Path::new("/nowhere"), timeout);
+    let mut all = Collected::default();
+    campaign.run(&mut all).unwrap();
+    all.0
+}
+
+fn plan(cells: &[Planned]) -> Plan {
+    Plan {
+        cells: cells.to_vec(),
+        profile: Profile::Quick,
+        seed: 0,
+        hash: String::new(),
+    }
 }
 
 fn check_failed(script: &str, stage: Stage, part: &str) {
@@ -212,14 +241,9 @@ fn a_program_that_is_not_there_is_a_failed_start() {
         program: "/nowhere/harness".into(),
         args: Vec::new(),
     };
-    let (planned, timeout) = (planned("text-only"), Duration::from_secs(1));
-    let job = Job {
-        launcher: &launcher,
-        planned: &planned,
-        probes: Path::new("/"),
-        timeout,
-    };
-    let Outcome::Failed { stage, message } = measure(&job, &mut |_| ()).1 else {
+    let cells = [planned("text-only")];
+    let told = measured(&cells, &launcher, Duration::from_secs(1)).remove(0);
+    let Outcome::Failed { stage, message } = told.told.outcome else {
         panic!("failed")
     };
     assert_eq!(stage, Stage::Start);
@@ -268,4 +292,47 @@ fn a_worker_sees_its_parents_end_and_a_deaf_one_does_no_harm() {
     let start = Instant::now();
     run_in("text-only", "cat > /dev/null", Duration::from_millis(200));
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_session_that_was_cut_off_goes_on_after_its_last_whole_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = dir.path().join("count");
+    let script = format!(
+        "echo x >> {}\n{}",
+        count.display(),
+        lines(&[LOADED, SAMPLE, DONE])
+    );
+    let launcher = Launcher {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+    };
+    let mut cell = planned("text-only");
+    cell.epochs = vec![Epoch::new("", 1); 4];
+    let path = dir.path().join("r.db-1.journal");
+    let (mut journal, _) = Journal::open(path.clone()).unwrap();
+    let message = Message::Sample {
+        metric: Metric::TextRight,
+        value: 0.0,
+    };
+    for _ in 0..3 {
+        journal.begin(0, &cell.epochs[0]).unwrap();
+        journal.book(&Entry::Said(message.clone())).unwrap();
+        journal.end(0.5).unwrap();
+    }
+    drop(journal);
+    let plan = plan(&[cell]);
+    let timeout = Duration::from_secs(20);
+    let mut campaign = Campaign::new(&plan, &launcher, Path::new("/nowhere"), timeout);
+    let (journal, recorded) = Journal::open(path.clone()).unwrap();
+    assert_eq!(campaign.keep(journal, recorded), 3);
+    let mut all = Collected::default();
+    campaign.run(&mut all).unwrap();
+    let Outcome::Measured { samples, .. } = &all.0[0].told.outcome else {
+        panic!("measured")
+    };
+    assert_eq!(samples[0].epochs, [[0.0], [0.0], [0.0], [1.0]]);
+    assert!(all.0[0].wall_s >= 1.5);
+    assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n");
+    assert!(!path.exists(), "a complete session leaves no journal");
 }

@@ -63,9 +63,8 @@ impl Scenario for ColdLoad {
         let pairs = (0..profile.epochs()).flat_map(|_| arms);
         pairs
             .map(|(arm, cache)| Epoch {
-                arm: arm.to_owned(),
-                trials: 1,
                 cache,
+                ..Epoch::new(arm, 1)
             })
             .collect()
     }

@@ -7,7 +7,9 @@ use store::{Cell, Metric, Outcome, Run, Uuid};
 use crate::message::{Epoch, Message as Line};
 use crate::parent::Ledger;
 use crate::probes::{Accepted, ProbeSet, Scene, TextItem, Turn, VisionItem};
-use crate::subject::{AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject, Turns};
+use crate::subject::{
+    Allocator, AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject, Turns,
+};
 
 use super::{Birth, Gauge, Probe, Profile, Scenario};
 
@@ -30,6 +32,8 @@ impl Fake {
             architecture: "fake".to_owned(),
             precision: "f32 (f32 weights)".to_owned(),
             weight_bytes: 1000,
+            held_bytes: 1000,
+            read_bytes: 1000,
             parameters: 250,
             stop_ids: vec![0],
             placeholder: Some("<image>".to_owned()),
@@ -106,6 +110,8 @@ impl Subject for Fake {
             input_ids: vec![7; 40],
             positions: 40,
             image_tokens: 16 * request.images.len(),
+            tiles: request.images.len(),
+            weights_read: 0,
             margins: vec![1.0; ids.len()],
             first_logits: vec![0.5, ids.first().map_or(0.0, |&id| id as f32)],
             stages: stages(request, ids.len()),
@@ -117,8 +123,17 @@ impl Subject for Fake {
         Ok(reply)
     }
 
-    fn device_peak(&self) -> Option<u64> {
-        None
+    fn memory(&self) -> Allocator {
+        Allocator::default()
+    }
+
+    fn unload(&mut self) -> Result<(), AskError> {
+        Ok(())
+    }
+
+    fn load(&mut self) -> Result<(), AskError> {
+        self.calls = 0;
+        Ok(())
     }
 }
 
@@ -260,13 +275,19 @@ pub(super) fn run_cell(
             birth: births.get(at).copied().unwrap_or_else(birth),
             references: &references,
             gauge: &Still,
+            seed: at as u64,
+            neighbour: None,
+            model_time: Duration::ZERO,
             out: &mut |line: Line| lines.push(line),
         };
         let end = scenario.run(&mut fresh(epoch), &mut probe);
-        ledger.open_epoch();
         for line in lines {
+            if matches!(line, Line::Trial { .. }) {
+                ledger.close_trial(&[]);
+            }
             ledger.take(line);
         }
+        ledger.close_epoch(epoch);
         if let Err(error) = end {
             failed = Some(Outcome::Failed {
                 stage: store::Stage::Ask,
@@ -275,8 +296,16 @@ pub(super) fn run_cell(
             break;
         }
     }
-    let (outcome, answers) = ledger.close();
-    run_of(scenario.name(), failed.unwrap_or(outcome), answers)
+    let told = ledger.close();
+    let run = run_of(
+        scenario.name(),
+        failed.unwrap_or(told.outcome),
+        told.answers,
+    );
+    Run {
+        remarks: told.remarks,
+        ..run
+    }
 }
 
 fn run_of(scenario: &str, outcome: Outcome, answers: Vec<store::Answer>) -> Run {
@@ -297,6 +326,7 @@ fn run_of(scenario: &str, outcome: Outcome, answers: Vec<store::Answer>) -> Run 
         },
         outcome,
         answers,
+        remarks: Vec::new(),
     }
 }
 

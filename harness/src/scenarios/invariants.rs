@@ -11,12 +11,13 @@ use crate::subject::{Pass, Reply, Request, Stages, Stop};
 /// Bytes a second that no memory of a machine this program runs on delivers: ten times 1 TB/s.
 const BANDWIDTH_ROOF: f64 = 1e13;
 
-/// What makes every figure of a reply worthless: I1, I2, I5, I6. The first one found.
+/// What makes every figure of a reply worthless: I1, I2, I5, I6, I7. The first one found.
 #[must_use]
 pub fn broken(request: &Request<'_>, reply: &Reply, placeholder: Option<&str>) -> Option<String> {
     image_positions(request, reply)
         .or_else(|| rendered(request, reply, placeholder))
         .or_else(|| length(request, reply))
+        .or_else(|| reloaded(reply))
 }
 
 /// I1: positions for image features where there is a picture, and only there.
@@ -65,6 +66,12 @@ fn length(request: &Request<'_>, reply: &Reply) -> Option<String> {
     }
 }
 
+/// I7: a loaded model reads no weights while it answers.
+fn reloaded(reply: &Reply) -> Option<String> {
+    let read = reply.weights_read;
+    (read > 0).then(|| format!("I7: {read} bytes of weights were read during the request"))
+}
+
 /// I3: an answer that is none, whose time therefore means nothing.
 #[must_use]
 pub fn hollow(request: &Request<'_>, reply: &Reply) -> Option<String> {
@@ -109,7 +116,11 @@ pub fn above_roof(tokens_per_second: f64, weight_bytes: u64) -> Option<String> {
 /// # Errors
 /// The reason, in one line.
 pub fn plausible(metric: Metric, value: f64) -> Result<(), String> {
-    let signed = matches!(metric, Metric::BarrierOverhead | Metric::Unattributed);
+    use Metric as M;
+    let signed = matches!(
+        metric,
+        M::BarrierOverhead | M::Unattributed | M::ImageCacheGain
+    );
     let lowest = match metric.spec().unit {
         _ if signed || metric == Metric::DivergedAt => -1.0,
         Unit::Second | Unit::TokenPerSecond if value == 0.0 => f64::MIN_POSITIVE,
@@ -167,6 +178,7 @@ mod tests {
         );
         check(|reply| reply.output_ids = vec![1; 1000], Some("I5"));
         check(|reply| reply.stages.tokens.clear(), Some("I6"));
+        check(|reply| reply.weights_read = 4096, Some("I7"));
     }
 
     #[test]

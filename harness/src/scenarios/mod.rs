@@ -12,13 +12,14 @@ mod warm_inference;
 #[cfg(test)]
 mod fake;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use store::Metric;
+use store::{Metric, Void};
 
-use crate::message::Epoch;
+use crate::message::{Epoch, Replay};
 use crate::subject::{AskError, Subject};
 
 pub use probe::{Birth, Gauge, Probe};
@@ -93,6 +94,19 @@ pub enum Needs {
     TrainedWeights,
 }
 
+/// What the epochs of a cell have shown so far.
+#[derive(Clone, Copy, Debug)]
+pub struct SoFar<'a> {
+    /// The epochs, in order.
+    pub epochs: &'a [Epoch],
+    /// Values by metric, one map for each of the epochs.
+    pub values: &'a [BTreeMap<Metric, Vec<f64>>],
+    /// What was refused.
+    pub voids: &'a [Void],
+    /// Sequences of calls that were tried.
+    pub replays: &'a [Replay],
+}
+
 /// A script for a loaded model.
 pub trait Scenario: Sync {
     /// The database key. Never renamed.
@@ -110,8 +124,14 @@ pub trait Scenario: Sync {
     /// Which weights it makes sense with.
     fn needs(&self) -> Needs;
 
-    /// Its fresh processes, in order.
+    /// Its fresh processes, in order; none where a profile leaves it out.
     fn epochs(&self, profile: Profile) -> Vec<Epoch>;
+
+    /// One process more, given what those before have shown; asked again after each. For figures
+    /// that are still too wide, and for questions that only an answer raises.
+    fn follow_up(&self, _profile: Profile, _so_far: &SoFar<'_>) -> Option<Epoch> {
+        None
+    }
 
     /// Runs one epoch: questions to `subject`, figures to `probe`.
     ///

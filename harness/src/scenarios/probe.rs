@@ -118,6 +118,12 @@ pub struct Probe<'a> {
     pub birth: Birth,
     /// What earlier epochs of the cell said.
     pub references: &'a [Reference],
+    /// What this epoch's random choices grow from.
+    pub seed: u64,
+    /// Loads another model of the plan beside the one under test; none where there is none.
+    pub neighbour: Option<&'a dyn Fn() -> Result<Box<dyn Subject>, AskError>>,
+    /// Time inside the model so far, see [`crate::message::Message::Done`].
+    pub model_time: Duration,
     /// Counters of this process.
     pub gauge: &'a dyn Gauge,
     /// Where messages go.
@@ -146,6 +152,7 @@ impl Probe<'_> {
         let clock = Clock::start();
         let reply = subject.ask(&request)?;
         let (wall, slept) = (clock.elapsed(), clock.slept());
+        self.model_time += wall;
         let read = self
             .gauge
             .disk_read()
@@ -226,6 +233,19 @@ impl Probe<'_> {
             done: count(done),
             of: count(of),
         });
+    }
+
+    /// Something found out, to be read beside the figures.
+    pub fn finding(&mut self, text: &str) {
+        (self.out)(Message::Finding {
+            text: one_line(text),
+        });
+    }
+
+    /// Does nothing for a while, on purpose; no overhead of the harness.
+    pub fn rest(&mut self, time: Duration) {
+        std::thread::sleep(time);
+        self.model_time += time;
     }
 
     /// Hands a reference to the next epochs of the cell.

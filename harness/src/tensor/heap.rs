@@ -21,10 +21,22 @@ mod system {
             libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
         }
     }
+
+    #[expect(unsafe_code, reason = "no safe interface to the C library's allocator")]
+    pub(super) fn release() {
+        // SAFETY: takes a number of bytes to keep and locks the allocator itself.
+        unsafe { libc::malloc_trim(0) };
+    }
+}
+
+/// Gives what is kept back to the system.
+pub(super) fn release() {
+    system::release();
 }
 
 /// Other allocators have their own rules.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 mod system {
     pub(super) const fn keep_freed() {}
+    pub(super) const fn release() {}
 }

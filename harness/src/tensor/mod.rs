@@ -18,6 +18,7 @@ pub mod mlx;
 use std::fmt;
 
 use crate::error::Result;
+use crate::subject::Allocator;
 
 /// Element type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,8 +174,13 @@ pub trait Device: Clone {
     fn arithmetic(&self, stored: DType) -> DType;
     /// How a matrix of affine groups of so many bits is kept: a few words for the run's precision.
     fn keeps_affine(&self, bits: usize) -> &'static str;
-    /// Peak bytes of the library's own allocator, where it counts them.
-    fn peak_bytes(&self) -> Option<u64>;
+    /// What the library's own allocator counts.
+    fn memory(&self) -> Allocator;
+    /// Waits for the device and gives cached memory back to the system.
+    ///
+    /// # Errors
+    /// When the library fails.
+    fn release(&self) -> Result<()>;
     /// Elements of one activation above which a batch is better taken in parts.
     ///
     /// A processor returns larger buffers to the system after each operation and pays for every

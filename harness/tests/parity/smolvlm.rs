@@ -26,9 +26,10 @@ fn reference(name: &'static str) -> Reference {
     Reference::load(name, vision + 512 + text + 192)
 }
 
-fn engine<T: Tensor>(on: &T::Device) -> Engine<SmolVlm<T>> {
+fn engine<T: Tensor + 'static>(on: &T::Device) -> Engine<SmolVlm<T>> {
     let dir = checkpoint(HUGGING_FACE);
-    Engine::new(SmolVlm::<T>::load(&dir, on, Precision::F32).unwrap(), &dir).unwrap()
+    let (at, on) = (dir.clone(), on.clone());
+    Engine::new(move || SmolVlm::<T>::load(&at, &on, Precision::F32), &dir).unwrap()
 }
 
 fn hugging_face_layout_answers_as_transformers_does<T: Tensor + 'static>(on: &T::Device) {
@@ -41,10 +42,10 @@ fn mlx_layout_answers_as_mlx_vlm_does<T: Tensor + 'static>(on: &T::Device) {
     reference("tiny-smolvlm2-500m-video-instruct-mlx").check_answers::<T>(on);
 }
 
-fn features_equal_transformers<T: Tensor>(on: &T::Device) {
+fn features_equal_transformers<T: Tensor + 'static>(on: &T::Device) {
     let reference = reference(HUGGING_FACE);
     let engine = engine::<T>(on);
-    let model = engine.model();
+    let model = engine.model().unwrap();
     for id in ["v2_describe", "v3_where"] {
         let item = reference.item(id);
         let image = item.picture().unwrap();
@@ -58,9 +59,9 @@ fn features_equal_transformers<T: Tensor>(on: &T::Device) {
     }
 }
 
-fn one_token_a_step_equals_one_pass_over_all<T: Tensor>(on: &T::Device) {
+fn one_token_a_step_equals_one_pass_over_all<T: Tensor + 'static>(on: &T::Device) {
     let engine = engine::<T>(on);
-    let model = engine.model();
+    let model = engine.model().unwrap();
     let messages = [Message::user("What is the capital of France?")];
     let text = Request {
         images: &[],
@@ -86,7 +87,7 @@ fn one_token_a_step_equals_one_pass_over_all<T: Tensor>(on: &T::Device) {
     );
 }
 
-fn fixed_length_never_stops_early_and_a_full_cache_is_refused<T: Tensor>(on: &T::Device) {
+fn fixed_length_never_stops_early_and_a_full_cache_is_refused<T: Tensor + 'static>(on: &T::Device) {
     let mut engine = engine::<T>(on);
     let messages = [Message::user("What is 2 plus 3?")];
     let ask = |max_new_tokens| Request {

@@ -8,7 +8,7 @@ use super::cells::Cells;
 use super::open::sql;
 use super::{Db, RunFilter};
 use crate::error::Result;
-use crate::run::{Answer, Cell, Environment, Machine, Outcome, Run, Sample, Session, Void};
+use crate::run::{Answer, Cell, Environment, Machine, Outcome, Remark, Run, Sample, Session, Void};
 
 /// Every session with its machine; the machine's columns have names of their own.
 const SESSIONS: &str = "SELECT session.*, machine.key AS machine_key, machine.chip,
@@ -102,6 +102,7 @@ impl Db {
             cell: cell(cells)?,
             outcome,
             answers: self.answers(id)?,
+            remarks: self.remarks(id)?,
         })
     }
 
@@ -125,6 +126,19 @@ impl Db {
                 metric: metric.map(|_| cells.parsed("metric")).transpose()?,
                 count: cells.get("count")?,
                 reason: cells.get("reason")?,
+            })
+        })?;
+        rows.into_iter().collect()
+    }
+
+    fn remarks(&self, run: Uuid) -> Result<Vec<Remark>> {
+        let query = "SELECT * FROM remark WHERE run = ?1 ORDER BY position";
+        let rows = self.each(query, [run.to_string()], |row| {
+            let cells = Cells::keyed("remark", row, run.to_string());
+            Ok(Remark {
+                kind: cells.parsed("kind")?,
+                count: cells.get("count")?,
+                text: cells.get("text")?,
             })
         })?;
         rows.into_iter().collect()

@@ -9,7 +9,7 @@ use super::open::sql;
 use super::{Db, Imported, RunFilter};
 use crate::document::Document;
 use crate::error::{Error, Result};
-use crate::run::{Answer, Machine, Outcome, Run, Sample, Session, Void};
+use crate::run::{Answer, Machine, Outcome, Remark, Run, Sample, Session, Void};
 
 impl Db {
     /// Stores a new session.
@@ -265,7 +265,8 @@ fn insert(tx: &Connection, run: &Run) -> Result<(), Problem> {
     let id = run.id.to_string();
     samples(tx, &id, run.samples())?;
     voids(tx, &id, run.voids())?;
-    answers(tx, &id, &run.answers)
+    answers(tx, &id, &run.answers)?;
+    remarks(tx, &id, &run.remarks)
 }
 
 fn samples(tx: &Connection, run: &str, samples: &[Sample]) -> Result<(), Problem> {
@@ -296,6 +297,22 @@ fn voids(tx: &Connection, run: &str, voids: &[Void]) -> Result<(), Problem> {
     for (position, void) in (0_i64..).zip(voids) {
         let metric = void.metric.map(crate::metric::Metric::name);
         insert.execute((run, position, metric, void.count, &void.reason))?;
+    }
+    Ok(())
+}
+
+fn remarks(tx: &Connection, run: &str, remarks: &[Remark]) -> Result<(), Problem> {
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO remark (run, position, kind, count, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for (position, remark) in (0_i64..).zip(remarks) {
+        insert.execute((
+            run,
+            position,
+            remark.kind.name(),
+            remark.count,
+            &remark.text,
+        ))?;
     }
     Ok(())
 }

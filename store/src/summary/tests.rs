@@ -27,6 +27,7 @@ fn run(scenario: &str, outcome: Outcome) -> Run {
         cell,
         outcome,
         answers: Vec::new(),
+        remarks: Vec::new(),
     }
 }
 

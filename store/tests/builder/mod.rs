@@ -6,7 +6,8 @@ use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use store::{
-    Answer, Cell, Environment, Machine, Metric, Outcome, Run, Sample, Session, Stage, Uuid, Void,
+    Answer, Cell, Environment, Machine, Metric, Outcome, Remark, RemarkKind, Run, Sample, Session,
+    Stage, Uuid, Void,
 };
 
 pub(crate) fn moment(second: i64) -> DateTime<Utc> {
@@ -100,6 +101,18 @@ pub(crate) fn run(session: &Session, number: u32) -> Run {
                 ..answer
             },
         ],
+        remarks: vec![
+            Remark {
+                kind: RemarkKind::Advisory,
+                count: 3,
+                text: "background load 31 %".to_owned(),
+            },
+            Remark {
+                kind: RemarkKind::Finding,
+                count: 0,
+                text: "fails: [a, b]; passes: [a], [b]".to_owned(),
+            },
+        ],
     }
 }
 
@@ -112,6 +125,7 @@ pub(crate) fn failed(session: &Session, number: u32) -> Run {
         cell: cell("load"),
         outcome,
         answers: Vec::new(),
+        remarks: Vec::new(),
         ..run(session, number)
     }
 }

@@ -11,6 +11,7 @@ use candle_nn::{ops, rotary_emb};
 use super::{DType, Mask, RopeSpec, Tensor, Values, Weight, heap};
 use crate::error::{Error, Result};
 use crate::models::Device;
+use crate::subject::Allocator;
 
 pub use linear::Linear;
 
@@ -67,8 +68,14 @@ impl super::Device for On {
         }
     }
 
-    fn peak_bytes(&self) -> Option<u64> {
-        None // candle does not count its allocations
+    fn memory(&self) -> Allocator {
+        Allocator::default() // candle does not count its allocations
+    }
+
+    fn release(&self) -> Result<()> {
+        self.0.synchronize()?;
+        heap::release();
+        Ok(())
     }
 
     fn batch_elements(&self) -> usize {

@@ -5,6 +5,7 @@ use mlx_rs::{Stream, memory};
 
 use crate::error::{Error, Result};
 use crate::models::Device;
+use crate::subject::Allocator;
 use crate::tensor::{self, DType, heap};
 
 /// A device of MLX. The library has one default device a process, which this sets: a process
@@ -73,12 +74,22 @@ impl tensor::Device for On {
         "as stored"
     }
 
-    fn peak_bytes(&self) -> Option<u64> {
-        // After a reset the peak starts at zero, whatever is held.
-        let peak = memory::peak_memory()
-            .ok()?
-            .max(memory::active_memory().ok()?);
-        u64::try_from(peak).ok()
+    fn memory(&self) -> Allocator {
+        let bytes = |count: usize| u64::try_from(count).ok();
+        let active = memory::active_memory().ok().and_then(bytes);
+        let peak = memory::peak_memory().ok().and_then(bytes);
+        Allocator {
+            active,
+            cache: memory::cache_memory().ok().and_then(bytes),
+            // After a reset the peak starts at zero, whatever is held.
+            peak: peak.max(active),
+        }
+    }
+
+    fn release(&self) -> Result<()> {
+        memory::clear_cache()?;
+        heap::release();
+        Ok(())
     }
 
     fn batch_elements(&self) -> usize {

@@ -23,7 +23,7 @@ fn a_write_copies_no_buffer() {
         let sum = buffer.narrow(2, 0, at + 1).unwrap().scale(2.0).unwrap();
         Mlx::eval(&[&sum]).unwrap();
     }
-    let (peak, held) = (on.peak_bytes().unwrap(), 8 << 20);
+    let (peak, held) = (on.memory().peak.unwrap(), 8 << 20);
     assert!((held..held + held / 2).contains(&peak), "{peak} bytes");
     assert_eq!(buffer.to_f32().unwrap()[..512], [1.0; 512]);
 }
