@@ -26,6 +26,8 @@ pub struct Checkpoint {
     entries: HashMap<String, Entry>,
     quantised: Option<Quantisation>,
     bytes: u64,
+    /// Bytes of the tensors made so far.
+    held: AtomicU64,
 }
 
 /// What a checkpoint's weight files hold.
@@ -41,6 +43,8 @@ pub struct Facts {
     pub parameters: u64,
     /// Bytes of the files.
     pub bytes: u64,
+    /// Bytes that the tensors made from them take where they compute.
+    pub held: u64,
 }
 
 /// The key `quantization` of an MLX checkpoint's `config.json`. It only describes: whether and how a
@@ -128,6 +132,7 @@ impl Checkpoint {
             entries: HashMap::new(),
             quantised: config.quantization,
             bytes: 0,
+            held: AtomicU64::new(0),
         };
         for path in weight_files(dir)? {
             checkpoint.add(path)?;
@@ -211,6 +216,7 @@ impl Checkpoint {
             bits,
             parameters,
             bytes: self.bytes,
+            held: self.held.load(Ordering::Relaxed),
         }
     }
 
@@ -356,7 +362,26 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorShape`] or [`Error::TensorDType`].
     pub fn tensor(&self, name: &str, dims: &[usize]) -> Result<T> {
-        self.stored(name, dims)?.cast(self.dtype)
+        let tensor = self.stored(name, dims)?.cast(self.dtype)?;
+        self.hold(dims.iter().product::<usize>() * self.dtype.size());
+        Ok(tensor)
+    }
+
+    /// Bytes of all tensors made from the checkpoint so far, where they compute.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        self.checkpoint.held.load(Ordering::Relaxed)
+    }
+
+    fn hold(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.checkpoint.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn layer(&self, weight: Weight<T>, bias: Option<T>) -> Result<T::Linear> {
+        let layer = T::linear_new(weight, bias, self.dtype)?;
+        self.hold(T::linear_bytes(&layer));
+        Ok(layer)
     }
 
     /// The same in the type it is stored in.
@@ -387,7 +412,7 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn linear(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
-        T::linear_new(self.matrix(name, n, k)?, None, self.dtype)
+        self.layer(self.matrix(name, n, k)?, None)
     }
 
     /// `name.weight` `[n, k]` with `name.bias` `[n]`; quantised where `name.scales` is there.
@@ -396,7 +421,15 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// As [`Weights::tensor`].
     pub fn linear_biased(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
         let bias = self.at(name).tensor("bias", &[n])?;
-        T::linear_new(self.matrix(name, n, k)?, Some(bias), self.dtype)
+        self.layer(self.matrix(name, n, k)?, Some(bias))
+    }
+
+    /// The tensor `name` `[n, k]` itself as a matrix, without a bias.
+    ///
+    /// # Errors
+    /// As [`Weights::tensor`].
+    pub fn bare_linear(&self, name: &str, n: usize, k: usize) -> Result<T::Linear> {
+        self.layer(Weight::Dense(self.stored(name, &[n, k])?), None)
     }
 
     /// `name.weight` `[n, k]` as plain values; dequantised where `name.scales` is there.
@@ -404,6 +437,7 @@ impl<'a, T: Tensor> Weights<'a, T> {
     /// # Errors
     /// As [`Weights::tensor`].
     pub fn table(&self, name: &str, n: usize, k: usize) -> Result<T> {
+        self.hold(n * k * self.dtype.size());
         match self.matrix(name, n, k)? {
             Weight::Dense(table) => table.cast(self.dtype),
             Weight::Affine(matrix) => {
@@ -474,6 +508,6 @@ impl<'a, T: Tensor> Weights<'a, T> {
             Bias::Stored => Some(at.tensor("bias", &[n])?),
         };
         let kernel = kernel.reshape(&[n, patch * patch * 3])?;
-        T::linear_new(Weight::Dense(kernel), bias, self.dtype)
+        self.layer(Weight::Dense(kernel), bias)
     }
 }

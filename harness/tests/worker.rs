@@ -91,6 +91,15 @@ fn a_cold_load_says_all_it_measured() {
         metrics.contains(&"startup") && metrics.contains(&"load_unknown"),
         "{metrics:?}"
     );
+    let loaded = said.iter().find_map(|message| match message {
+        Message::Loaded(loaded) => Some(loaded),
+        _ => None,
+    });
+    let loaded = loaded.unwrap();
+    // One copy, kept in the type of the file but for what is small; a step reads the text model.
+    let (file, held, read) = (loaded.weight_bytes, loaded.held_bytes, loaded.read_bytes);
+    assert!(held > file * 9 / 10 && held < file * 12 / 10, "{loaded:?}");
+    assert!(read > held / 3 && read < held, "{loaded:?}");
 }
 
 #[test]

@@ -137,7 +137,10 @@ pub trait Vlm {
     /// How to talk to it.
     fn manners(&self) -> &Manners;
 
-    /// What the weight files held.
+    /// Bytes of weights that one step reads.
+    fn step_bytes(&self) -> u64;
+
+    /// What the weight files held, and what became of it.
     fn facts(&self) -> &Facts;
 }
 

@@ -149,6 +149,8 @@ pub struct Llama<T: Tensor> {
     blocks: Vec<Block<T>>,
     norm: T,
     head: Option<T::Linear>,
+    /// Bytes of weights that one step reads.
+    step_bytes: u64,
     rope: T::Rope,
     config: LlamaConfig,
     dtype: DType,
@@ -172,8 +174,10 @@ impl<T: Tensor> Llama<T> {
             None => RopeSpec::plain(c.head_dim, c.rope_theta, c.max_len),
             Some(long) => long.near(c.rope_theta),
         };
+        let embeddings = table.linear("", c.vocab, c.dim)?;
+        let before = weights.held();
+        let read = |table: &T::Linear| if c.tied { T::linear_bytes(table) } else { 0 };
         Ok(Self {
-            embeddings: table.linear("", c.vocab, c.dim)?,
             blocks: (0..c.layers)
                 .map(|i| Block::load(&layers.at(i), c))
                 .collect::<Result<_>>()?,
@@ -184,10 +188,18 @@ impl<T: Tensor> Llama<T> {
                 Some(head.linear("lm_head", c.vocab, c.dim)?)
             },
             rope: T::rope_new(&spec, weights.dtype(), weights.on())?,
+            step_bytes: weights.held() - before + read(&embeddings) as u64,
+            embeddings,
             dtype: weights.dtype(),
             on: weights.on().clone(),
             config,
         })
+    }
+
+    /// Bytes of weights that one step reads: all but an embedding table that is not the head.
+    #[must_use]
+    pub const fn step_bytes(&self) -> u64 {
+        self.step_bytes
     }
 
     /// Sizes.

@@ -10,7 +10,7 @@ use super::norm::LayerNorm;
 use crate::error::{Error, Result};
 use crate::models::listing::Place;
 use crate::models::published::Layout;
-use crate::tensor::{DType, Mask, RopeSpec, Tensor, Weight};
+use crate::tensor::{DType, Mask, RopeSpec, Tensor};
 use crate::weights::Weights;
 
 /// The table and the blocks as published (sic: the table has no `.weight`), and in MLX conversions.
@@ -125,6 +125,8 @@ pub struct Phi<T: Tensor> {
     blocks: Vec<Block<T>>,
     norm: LayerNorm<T>,
     head: T::Linear,
+    /// Bytes of weights that one step reads.
+    step_bytes: u64,
     rope: T::Rope,
     config: PhiConfig,
     dtype: DType,
@@ -148,9 +150,10 @@ impl<T: Tensor> Phi<T> {
             let table = weights.linear(MLX_TABLE, c.vocab, c.dim)?;
             (table, weights.at(MLX_BLOCKS))
         } else {
-            let table = Weight::Dense(weights.stored(TABLE, &[c.vocab, c.dim])?);
-            (T::linear_new(table, None, dtype)?, weights.at(BLOCKS))
+            let table = weights.bare_linear(TABLE, c.vocab, c.dim)?;
+            (table, weights.at(BLOCKS))
         };
+        let before = weights.held();
         Ok(Self {
             embeddings,
             blocks: (0..c.layers)
@@ -158,6 +161,7 @@ impl<T: Tensor> Phi<T> {
                 .collect::<Result<_>>()?,
             norm: LayerNorm::load(&weights.at("post_ln"), c.dim, c.eps)?,
             head: head.linear_biased("lm_head", c.vocab, c.dim)?,
+            step_bytes: weights.held() - before,
             rope: T::rope_new(
                 &RopeSpec::plain(c.turned, c.rope_theta, c.max_len),
                 dtype,
@@ -167,6 +171,12 @@ impl<T: Tensor> Phi<T> {
             on: weights.on().clone(),
             config,
         })
+    }
+
+    /// Bytes of weights that one step reads: all but the embedding table.
+    #[must_use]
+    pub const fn step_bytes(&self) -> u64 {
+        self.step_bytes
     }
 
     /// An empty cache for each layer with room for `capacity` positions.

@@ -343,6 +343,8 @@ pub trait Tensor: Clone + Sized {
     /// # Errors
     /// When the bias is not `[n]` of `dtype`, or the parts of an affine matrix do not fit.
     fn linear_new(weight: Weight<Self>, bias: Option<Self>, dtype: DType) -> Result<Self::Linear>;
+    /// Bytes that a layer's matrix and bias take.
+    fn linear_bytes(layer: &Self::Linear) -> usize;
     /// `x W^T + b`: `[.., k] -> [.., n]`.
     ///
     /// # Errors

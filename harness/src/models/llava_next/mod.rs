@@ -118,7 +118,11 @@ impl<T: Tensor> LlavaNext<T> {
                 placeholder: Some(IMAGE),
                 turns: Turns::Many,
             },
-            facts,
+            // Read last: everything is made by then.
+            facts: Facts {
+                held: root.held(),
+                ..facts
+            },
             dtype,
             on: on.clone(),
             config,
@@ -241,6 +245,10 @@ impl<T: Tensor> Vlm for LlavaNext<T> {
 
     fn manners(&self) -> &Manners {
         &self.manners
+    }
+
+    fn step_bytes(&self) -> u64 {
+        self.text.step_bytes()
     }
 
     fn facts(&self) -> &Facts {

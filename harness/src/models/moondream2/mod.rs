@@ -108,7 +108,11 @@ impl<T: Tensor> Moondream2<T> {
             },
             config,
             tokenizer,
-            facts,
+            // Read last: everything is made by then.
+            facts: Facts {
+                held: root.held(),
+                ..facts
+            },
             dtype,
             on: on.clone(),
         })
@@ -186,6 +190,10 @@ impl<T: Tensor> Vlm for Moondream2<T> {
 
     fn manners(&self) -> &Manners {
         &self.manners
+    }
+
+    fn step_bytes(&self) -> u64 {
+        self.text.step_bytes()
     }
 
     fn facts(&self) -> &Facts {

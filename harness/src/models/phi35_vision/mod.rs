@@ -94,7 +94,11 @@ impl<T: Tensor> Phi35Vision<T> {
                 placeholder: Some(IMAGE),
                 turns: Turns::Many,
             },
-            facts,
+            // Read last: everything is made by then.
+            facts: Facts {
+                held: root.held(),
+                ..facts
+            },
             dtype,
             on: on.clone(),
             config,
@@ -212,6 +216,10 @@ impl<T: Tensor> Vlm for Phi35Vision<T> {
 
     fn manners(&self) -> &Manners {
         &self.manners
+    }
+
+    fn step_bytes(&self) -> u64 {
+        self.text.step_bytes()
     }
 
     fn facts(&self) -> &Facts {

@@ -116,7 +116,11 @@ impl<T: Tensor> SmolVlm<T> {
                 placeholder: Some(prompt::IMAGE),
                 turns: Turns::Many,
             },
-            facts,
+            // Read last: everything is made by then.
+            facts: Facts {
+                held: root.held(),
+                ..facts
+            },
             dtype,
             on: on.clone(),
             config,
@@ -232,6 +236,10 @@ impl<T: Tensor> Vlm for SmolVlm<T> {
 
     fn manners(&self) -> &Manners {
         &self.manners
+    }
+
+    fn step_bytes(&self) -> u64 {
+        self.text.step_bytes()
     }
 
     fn facts(&self) -> &Facts {

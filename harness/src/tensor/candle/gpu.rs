@@ -65,6 +65,14 @@ pub(super) fn first_largest(x: &Tensor) -> candle_core::Result<Tensor> {
 pub(super) struct Packed(QMatMul);
 
 impl Packed {
+    /// Bytes of its blocks.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.0 {
+            QMatMul::QTensor(tensor) => tensor.storage_size_in_bytes(),
+            QMatMul::Tensor(tensor) | QMatMul::TensorF16(tensor) => super::linear::size(tensor),
+        }
+    }
+
     /// Packs a matrix where `on` computes with blocks and they hold it exactly; none elsewhere.
     pub(super) fn of(matrix: &Affine<Candle>, on: &Device) -> Result<Option<Self>> {
         if !on.is_metal() || matrix.bits != 4 {

@@ -51,6 +51,16 @@ impl Linear {
         })
     }
 
+    /// See [`crate::tensor::Tensor::linear_bytes`].
+    pub(super) fn bytes(&self) -> usize {
+        let matrix = match &self.matrix {
+            Matrix::Stored(matrix) => matrix.bytes(),
+            Matrix::Cast(weight) => size(weight),
+            Matrix::Packed(packed) => packed.bytes(),
+        };
+        matrix + self.bias.as_ref().map_or(0, size)
+    }
+
     /// `x W^T + b`: `[.., k] -> [.., n]`.
     pub(super) fn product(&self, x: &Candle) -> Result<cc::Tensor> {
         check_dtypes("linear", x.dtype(), self.dtype)?;
@@ -75,6 +85,11 @@ impl Linear {
             Matrix::Packed(packed) => packed.rows(ids, dtype),
         }
     }
+}
+
+/// Bytes of a tensor's elements.
+pub(super) fn size(tensor: &cc::Tensor) -> usize {
+    tensor.elem_count() * tensor.dtype().size_in_bytes()
 }
 
 fn check_bias(bias: Candle, n: usize, dtype: DType) -> Result<Candle> {

@@ -334,6 +334,10 @@ impl Tensor for Candle {
         Linear::new(weight, bias, dtype)
     }
 
+    fn linear_bytes(layer: &Linear) -> usize {
+        layer.bytes()
+    }
+
     fn linear(&self, layer: &Linear) -> Result<Self> {
         layer.product(self).map(Self)
     }

@@ -77,6 +77,20 @@ impl Linear {
         })
     }
 
+    /// See [`Tensor::linear_bytes`].
+    pub(super) fn bytes(&self) -> usize {
+        let matrix = match &self.matrix {
+            Matrix::Dense { weight, .. } => weight.nbytes(),
+            Matrix::Affine {
+                words,
+                scales,
+                biases,
+                ..
+            } => words.nbytes() + scales.nbytes() + biases.nbytes(),
+        };
+        matrix + self.bias.as_ref().map_or(0, Array::nbytes)
+    }
+
     /// See [`Tensor::linear`].
     pub(super) fn forward(&self, x: &Mlx) -> Result<Mlx> {
         if x.dtype() != self.dtype {

@@ -292,6 +292,10 @@ impl Tensor for Mlx {
         Linear::new(weight, bias, dtype)
     }
 
+    fn linear_bytes(layer: &Linear) -> usize {
+        layer.bytes()
+    }
+
     fn linear(&self, layer: &Linear) -> Result<Self> {
         layer.forward(self)
     }

@@ -10,6 +10,7 @@ use super::rows::{Plain, Rows};
 use super::stored::Stored;
 use super::{arch, read, write};
 use crate::tensor::Affine;
+use crate::tensor::candle::linear::size;
 
 /// A matrix `[n, k]` in its stored form.
 #[derive(Clone, Debug)]
@@ -34,6 +35,19 @@ impl Matrix {
                 let (n, words) = matrix.words.dims2()?;
                 Ok((n, words * 32 / matrix.bits))
             }
+        }
+    }
+
+    /// Bytes of all its parts.
+    pub(in crate::tensor::candle) fn bytes(&self) -> usize {
+        match self {
+            Self::Dense(values) => size(values),
+            Self::Affine(Affine {
+                words,
+                scales,
+                biases,
+                ..
+            }) => size(words) + size(scales) + size(biases),
         }
     }
 
