@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use store::{Db, Error, RunFilter, Session, Uuid};
 
-use crate::{export, import};
+use crate::{audit, export, import};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +46,13 @@ enum Command {
     /// Check the file and decode every row; restores a file whose writer was killed
     #[command(after_help = "Example:\n  cargo store verify && git add results.db")]
     Verify,
+    /// Judge the earlier tool's imported history by the rules of our own runs
+    #[command(after_help = "Example:\n  cargo store audit --json | jq .vision")]
+    Audit {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the sessions, a line each, oldest first
     #[command(after_help = "Example:\n  cargo store list --json | jq .suite")]
     List {
@@ -83,6 +90,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Import { files } => import::import(&path, &files, &mut out),
         Command::Export(args) => export(&path, &args, &mut out),
         Command::Verify => verify(&path, &mut out),
+        Command::Audit { json: true } => audit::print(&path, &mut out, audit::as_json),
+        Command::Audit { json: false } => audit::print(&path, &mut out, audit::as_text),
         Command::List { json: true } => list(&path, &mut out, as_json),
         Command::List { json: false } => list(&path, &mut out, as_line),
     };

@@ -3,12 +3,14 @@
 //! Historic figures are shown, never compared and never gated on; they live in tables of their
 //! own, so that no query over runs can mix them in.
 
+mod audit;
 mod guide;
 mod history;
 
 use chrono::{NaiveDate, NaiveDateTime};
 use serde::{Deserialize, Serialize};
 
+pub use audit::{Audit, audit};
 pub use guide::parse_guide;
 pub(crate) use history::content_id;
 pub use history::parse_history;

@@ -1,5 +1,6 @@
 //! The `store` command.
 
+mod audit;
 mod cli;
 mod export;
 mod import;

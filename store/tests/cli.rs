@@ -50,6 +50,18 @@ fn imports_the_earlier_tools_files_once() {
         "guide-2025-07-22.md: guide of 2025-07-22, 1 added, 0 known\n\
          legacy-results.json: 290 historic rows, 290 added, 0 known\n"
     );
+    let (code, out, _) = store(dir.path(), &["audit"]);
+    assert_eq!(code, Some(0));
+    let llava = out
+        .split("\n\n")
+        .find(|part| part.starts_with("llava-v1.6"));
+    let llava = llava.expect("judged");
+    assert!(
+        llava.contains("BLIND: one text for all pictures in"),
+        "{llava}"
+    );
+    assert!(llava.contains("refused: below zero"), "{llava}");
+    assert_eq!(out.matches("BLIND").count(), 1, "{out}");
     let path = dir.path().join("results.db");
     let before = fs::read(&path).expect("readable");
     let (code, out, _) = store(dir.path(), &import);
