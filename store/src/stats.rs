@@ -6,13 +6,21 @@
 use crate::metric::Metric;
 use crate::run::Sample;
 
+mod bootstrap;
+#[cfg(test)]
+mod coverage;
 mod figure;
+mod random;
+mod retention;
+mod scatter;
 mod share;
+pub mod stop;
 
 pub use figure::{Figure, figure};
-pub use share::{
-    Gain, Proportion, Retention, item_values, paired_gain, proportion, retention, share,
-};
+pub use random::Rng;
+pub use retention::{Retention, retention, scene_retention};
+pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
+pub use stop::target;
 
 /// The middle of the finite values; the mean of the two middle ones where their number is even.
 /// None without a finite value.
