@@ -10,6 +10,7 @@ mod bootstrap;
 #[cfg(test)]
 mod coverage;
 mod figure;
+mod percentile;
 mod random;
 mod retention;
 mod scatter;
@@ -17,6 +18,7 @@ mod share;
 pub mod stop;
 
 pub use figure::{Figure, figure};
+pub use percentile::percentile;
 pub use random::Rng;
 pub use retention::{Retention, retention, scene_retention};
 pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
