@@ -15,6 +15,7 @@ mod random;
 mod retention;
 mod scatter;
 mod share;
+mod slope;
 pub mod stop;
 
 pub use figure::{Figure, figure};
@@ -22,6 +23,7 @@ pub use percentile::percentile;
 pub use random::Rng;
 pub use retention::{Retention, retention, scene_retention};
 pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
+pub use slope::{Slope, slope};
 pub use stop::target;
 
 /// The middle of the finite values; the mean of the two middle ones where their number is even.
