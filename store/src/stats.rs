@@ -10,6 +10,7 @@ mod bootstrap;
 #[cfg(test)]
 mod coverage;
 mod figure;
+mod growth;
 mod percentile;
 mod random;
 mod retention;
@@ -19,6 +20,7 @@ mod slope;
 pub mod stop;
 
 pub use figure::{Figure, figure};
+pub use growth::{Memory, Pace, memory, pace};
 pub use percentile::percentile;
 pub use random::Rng;
 pub use retention::{Retention, retention, scene_retention};
