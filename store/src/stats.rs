@@ -7,6 +7,7 @@ use crate::metric::Metric;
 use crate::run::Sample;
 
 mod bootstrap;
+mod compare;
 #[cfg(test)]
 mod coverage;
 mod figure;
@@ -19,6 +20,7 @@ mod share;
 mod slope;
 pub mod stop;
 
+pub use compare::{Change, Comparison, compare, noise_floor};
 pub use figure::{Figure, figure};
 pub use growth::{Memory, Pace, memory, pace};
 pub use percentile::percentile;
