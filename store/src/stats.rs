@@ -6,13 +6,31 @@
 use crate::metric::Metric;
 use crate::run::Sample;
 
+mod bootstrap;
+mod compare;
+#[cfg(test)]
+mod coverage;
 mod figure;
+mod growth;
+mod joint;
+mod percentile;
+mod random;
+mod retention;
+mod scatter;
 mod share;
+mod slope;
+pub mod stop;
 
+pub use compare::{Change, Comparison, compare, noise_floor};
 pub use figure::{Figure, figure};
-pub use share::{
-    Gain, Proportion, Retention, item_values, paired_gain, proportion, retention, share,
-};
+pub use growth::{Memory, Pace, memory, pace};
+pub use joint::{best_probability, draw_epochs, draw_share};
+pub use percentile::percentile;
+pub use random::Rng;
+pub use retention::{Retention, retention, scene_retention};
+pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
+pub use slope::{Slope, slope};
+pub use stop::target;
 
 /// The middle of the finite values; the mean of the two middle ones where their number is even.
 /// None without a finite value.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bootstrap::{self, DRAWS, PLAIN};
 use super::{Z_95, is_item_score};
 use crate::run::Sample;
 
@@ -119,106 +120,26 @@ pub struct Gain {
     pub items: usize,
 }
 
-/// Draws of every bootstrap here.
-const DRAWS: usize = 10_000;
-
-/// Fixed, so that the same answers always print the same interval.
-const SEED: u64 = 0x76_6c_6d_2d_62_65_6e_63;
-
 /// What `right` gains over `control`, item by item: mean difference and its 95 % interval by a
-/// paired bootstrap over items. None where the two differ in length or hold no item: unpaired
-/// arms must not look compared.
+/// paired bootstrap over items; a single item proves nothing, its interval is all of -1 to 1.
+/// None where the two differ in length or hold no item: unpaired arms must not look compared.
 #[must_use]
 pub fn paired_gain(right: &[f64], control: &[f64]) -> Option<Gain> {
     if right.len() != control.len() || right.is_empty() {
         return None;
     }
     let gains: Vec<f64> = right.iter().zip(control).map(|(r, c)| r - c).collect();
-    let mean = |items: &[usize]| items.iter().map(|&i| gains[i]).sum::<f64>() / items.len() as f64;
-    let (low, high) = bootstrap(gains.len(), |items| Some(mean(items)))?;
-    let all: Vec<usize> = (0..gains.len()).collect();
+    let items = gains.len();
+    let mean = |drawn: &mut [usize]| {
+        Some(drawn.iter().map(|&item| gains[item]).sum::<f64>() / items as f64)
+    };
+    let (low, high) = bootstrap::interval(items, DRAWS, PLAIN, mean).unwrap_or((-1.0, 1.0));
     Some(Gain {
-        mean: mean(&all),
+        mean: gains.iter().sum::<f64>() / items as f64,
         low,
         high,
-        items: gains.len(),
+        items,
     })
-}
-
-/// How much of what was known first is still known later, corrected for chance.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Retention {
-    /// `(later - chance) / (1 - chance)` over eligible facts, clamped to 0 to 1.
-    pub share: f64,
-    /// Lower end, 95 %.
-    pub low: f64,
-    /// Upper end, 95 %.
-    pub high: f64,
-    /// Facts right when asked first: only those can be kept or lost.
-    pub eligible: usize,
-}
-
-/// Retention over facts; the three slices run in the same order of facts. None where they differ
-/// in length, where no fact was right at first, or where every eligible one is right by chance.
-#[must_use]
-pub fn retention(direct: &[f64], later: &[f64], chance: &[f64]) -> Option<Retention> {
-    if direct.len() != later.len() || direct.len() != chance.len() {
-        return None;
-    }
-    let eligible: Vec<usize> = (0..direct.len()).filter(|&i| direct[i] > 0.5).collect();
-    let mean = |of: &[f64], draw: &[usize]| {
-        draw.iter().map(|&i| of[eligible[i]]).sum::<f64>() / draw.len() as f64
-    };
-    let share = |draw: &[usize]| {
-        let base = mean(chance, draw);
-        let room = 1.0 - base;
-        (room > 1e-9).then(|| ((mean(later, draw) - base) / room).clamp(0.0, 1.0))
-    };
-    let all: Vec<usize> = (0..eligible.len()).collect();
-    let centre = if all.is_empty() { None } else { share(&all) }?;
-    let (low, high) = bootstrap(eligible.len(), share)?;
-    Some(Retention {
-        share: centre,
-        low,
-        high,
-        eligible: eligible.len(),
-    })
-}
-
-/// 2.5 % and 97.5 % percentiles of `statistic` over resampled item indices; draws for which it
-/// has no value are left out.
-fn bootstrap(items: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<(f64, f64)> {
-    let mut random = SplitMix64(SEED);
-    let mut draw = vec![0_usize; items];
-    let mut values = Vec::with_capacity(DRAWS);
-    for _ in 0..DRAWS {
-        draw.fill_with(|| random.below(items));
-        values.extend(statistic(&draw));
-    }
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        let last = values.len().checked_sub(1)?;
-        values.get((share * last as f64).round() as usize).copied()
-    };
-    Some((at(0.025)?, at(0.975)?))
-}
-
-/// Steele, Lea and Flood's generator: a counter, mixed. Enough for resampling, equal everywhere.
-struct SplitMix64(u64);
-
-impl SplitMix64 {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, which is above 0.
-    fn below(&mut self, bound: usize) -> usize {
-        // The high half of a wide product: no modulo bias worth mentioning at these bounds.
-        ((u128::from(self.next()) * bound as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]
@@ -242,13 +163,6 @@ mod tests {
         check(0, 0, 0.0, 1.0);
         assert_eq!(proportion(14, 16).to_string(), "14/16, 88 % [64, 97]");
         assert_eq!(proportion(0, 0).to_string(), "n/a (0 items)");
-    }
-
-    #[test]
-    fn splitmix_gives_its_published_sequence() {
-        let mut random = SplitMix64(1_234_567);
-        assert_eq!(random.next(), 6_457_827_717_110_365_317);
-        assert_eq!(random.next(), 3_203_168_211_198_807_973);
     }
 
     #[test]
@@ -291,34 +205,6 @@ mod tests {
                 epochs: vec![vec![1.0]]
             }),
             None
-        );
-    }
-
-    #[test]
-    fn retention_counts_only_facts_known_first_and_corrects_for_chance() {
-        let kept = retention(
-            &[1.0, 1.0, 1.0, 0.0],
-            &[1.0, 1.0, 0.0, 1.0],
-            &[0.0, 0.0, 0.0, 1.0],
-        );
-        let kept = kept.expect("eligible facts");
-        assert_eq!(kept.eligible, 3);
-        assert!((kept.share - 2.0 / 3.0).abs() < 1e-12);
-        assert!(kept.low <= kept.share && kept.share <= kept.high);
-        assert_eq!(
-            retention(&[0.0], &[1.0], &[0.0]),
-            None,
-            "nothing known first"
-        );
-        assert_eq!(
-            retention(&[1.0], &[1.0], &[1.0]),
-            None,
-            "all of it is chance"
-        );
-        assert_eq!(
-            retention(&[1.0], &[1.0, 1.0], &[0.0]),
-            None,
-            "not the same facts"
         );
     }
 }
