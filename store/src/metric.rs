@@ -157,6 +157,7 @@ metrics! {
     DeviceMemory "device_memory" Byte LowerIsBetter 0.05 "GPU memory that the driver charges to the worker";
     MappedResident "mapped_resident" Byte LowerIsBetter 0.05 "resident pages of mapped files, the program's own included";
     AfterUnload "after_unload" Byte LowerIsBetter 0.05 "the worker's memory after the model was dropped and caches emptied, each cycle";
+    MemoryLimit "memory_limit" Byte Neutral 0.0 "memory that the device has for one process: installed, or the working set its maker recommends";
     PeakMemory "peak_memory" Byte LowerIsBetter 0.05 "the worker's peak memory over its life";
     CallMemory "call_memory" Byte LowerIsBetter 0.05 "the worker's memory after each call";
     CallActive "call_active" Byte LowerIsBetter 0.05 "bytes the library's allocator has in use after each call";

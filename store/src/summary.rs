@@ -3,7 +3,9 @@
 //! Used by both the closing table of `harness run` and the `report`. The rules of the verdicts
 //! stand in `verdict.rs` beside their code, those of the status in `status.rs`.
 
+mod axes;
 mod notes;
+mod recommend;
 mod status;
 mod table;
 mod verdict;
@@ -16,7 +18,9 @@ use crate::metric::Metric;
 use crate::run::{Outcome, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
+pub use axes::{Axes, EXPONENTS};
 pub use notes::{Note, NoteKind, notes, one_line, verdict_line};
+pub use recommend::{Recommendation, recommend};
 pub use table::{display_width, summary_table, text_table};
 
 /// What one scenario is about, told from its name.
@@ -149,10 +153,12 @@ pub struct Row {
     pub failures: Vec<(String, Stage, String)>,
     /// The status.
     pub status: Status,
+    /// What it is compared with others by.
+    pub axes: Axes,
 }
 
 /// Summarises runs of ONE machine (filter before): the newest run of each scenario per model,
-/// backend, device and weights; models in the order of their first appearance. Runs of an older
+/// backend, device and weights, with the labels of R7 among them; models in the order of their first appearance. Runs of an older
 /// revision or precision than a model's newest run are left out: one row never mixes two.
 #[must_use]
 pub fn rows(runs: &[Run]) -> Vec<Row> {
@@ -169,10 +175,12 @@ pub fn rows(runs: &[Run]) -> Vec<Row> {
             .position(|r| r.cell.model == group[0].cell.model)
     };
     groups.sort_by_key(first);
-    groups
+    let mut rows: Vec<Row> = groups
         .into_iter()
         .filter_map(|group| row(&Newest::of(&group)?))
-        .collect()
+        .collect();
+    recommend::name(&mut rows);
+    rows
 }
 
 /// What makes a row.
@@ -282,6 +290,7 @@ fn row(newest: &Newest<'_>) -> Option<Row> {
             .collect(),
         failures: failures(newest),
         status,
+        axes: Axes::of(newest),
     })
 }
 
@@ -317,8 +326,16 @@ pub const fn home(metric: Metric) -> Kind {
         | M::FirstInference
         | M::BaseMemory
         | M::LoadMemory
+        | M::LoadRate
+        | M::LoadRead
+        | M::LoadPeak
+        | M::MemoryLimit
         | M::PeakMemory => Kind::Load,
         M::CallMemory
+        | M::CallActive
+        | M::CallCache
+        | M::RestedInference
+        | M::FreshInference
         | M::ExactMatch
         | M::DivergedAt
         | M::LogitDelta
@@ -327,9 +344,12 @@ pub const fn home(metric: Metric) -> Kind {
         | M::MarginAtDivergence => Kind::Drift,
         M::VisionRight | M::VisionBlank | M::VisionShuffled | M::VisionDistinct => Kind::Vision,
         M::TextRight | M::TextDegenerate => Kind::Text,
-        M::ContextDirect | M::ContextRetained | M::ContextTextOnly | M::ContextChance => {
-            Kind::Context
-        }
+        M::ContextDirect
+        | M::ContextRetained
+        | M::ContextAtTwo
+        | M::ContextAtEight
+        | M::ContextTextOnly
+        | M::ContextChance => Kind::Context,
         _ => Kind::Warm,
     }
 }

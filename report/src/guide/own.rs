@@ -1,6 +1,8 @@
 //! The guide of our own runs: every line of it derived from figures, with the rule that gave it.
 
 use super::{Line, Method, View};
+use store::summary::{EXPONENTS, Recommendation, Row, recommend};
+
 use crate::archive::{Entry, Place};
 use crate::columns::{AVOID, Cell, cells, headers};
 
@@ -29,7 +31,14 @@ fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
     let legend = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
                   n= the trials and the processes they ran in; † provisional: fewer than three. Avg Inference is a warm request.";
     let about = [format!("{}.", markdown(&newest(place))), legend.to_owned()];
-    about.into_iter().chain(markdown_notes(entries)).collect()
+    let [q, s, m, w] = EXPONENTS;
+    let utility = format!(
+        "Best Overall has the highest utility, quality^{q} x speed^{s} x memory^{m} x load^{w} (R7): quality is the \
+         mean of the shares right with and without a picture and of what is retained at turn 4, the others are the \
+         best model's figure over this one's."
+    );
+    let about = about.into_iter().chain([utility]);
+    about.chain(markdown_notes(entries)).collect()
 }
 
 /// The loading method of every entry: the command that measures it, and what that gave.
@@ -115,13 +124,26 @@ fn recommendations(entries: &[Entry]) -> Vec<Line> {
             command(entry).replace('`', "'")
         ),
     });
-    let best = Line {
-        label: "No best model derived".to_owned(),
-        text: "the rules that would name one (R7: Best Overall, Best Context, Balanced, Fastest, Smallest) \
-               are not applied by this version; compare the figures above"
-            .to_owned(),
+    let rows: Vec<Row> = entries.iter().map(|entry| entry.row.clone()).collect();
+    let found = recommend(&rows);
+    let named = found.iter().map(|found| best(found, entries));
+    named.chain(avoid).collect()
+}
+
+/// A label of R7, who holds it, and the figures that decided.
+fn best(found: &Recommendation, entries: &[Entry]) -> Line {
+    let holders = found.rows.iter().filter_map(|&row| entries.get(row));
+    let holders: Vec<String> = holders.map(|entry| subject(entry, entries)).collect();
+    let detail = markdown(&found.detail);
+    let text = match holders.as_slice() {
+        [] => detail,
+        [one] => format!("{one} (R7: {detail})"),
+        several => format!("tie of {} (R7: {detail})", several.join(", ")),
     };
-    std::iter::once(best).chain(avoid).collect()
+    Line {
+        label: found.label.to_owned(),
+        text,
+    }
 }
 
 fn issues(entries: &[Entry]) -> Vec<Line> {

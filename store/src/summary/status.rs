@@ -6,11 +6,13 @@
 //! | R1 | Not Measured | a mandatory scenario (load, warm inference, vision, text, drift) is missing, void or timed out, or a timed one (load, warm inference) holds fewer than two epochs; or the weights are dummies |
 //! | R3 | Blind | vision is BLIND |
 //! | R4 | State Issues | drift is STATE-DRIFT or ERROR |
+//! | R5 | Too Big | the peak memory is above 80 % of what the device has, or the machine swapped out more than 256 MiB during warm inference |
 //! | R6 | Vision-Only | text is UNSUPPORTED-BY-DESIGN or DEGENERATE, and vision SEES; with API-ERROR it is Text Untested |
+//! | R7 | Best Overall, Best Context, Balanced, Fastest, Smallest | compared with the other models, see `recommend.rs` |
 //! | R8 | Reliable | everything else |
 //!
 //! R2 stands before R1: where a model failed by itself, that is the news, not the figures it
-//! therefore lacks. R5 (Too Big) and R7 (Best Overall and the like) come in a later issue.
+//! therefore lacks. R7 is given once all rows are there.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +21,12 @@ use super::{Kind, Mark, Newest, Status};
 use crate::metric::Metric;
 use crate::run::{Outcome, Stage};
 use crate::stats::Figure;
+
+/// Share of the device's memory that a model may take.
+const FITS: f64 = 0.8;
+
+/// Bytes swapped out during warm inference that speak against a model.
+const SWAPPED: f64 = 256.0 * 1_048_576.0;
 
 /// Epochs below which a timed scenario counts as not measured.
 const EPOCHS: usize = 2;
@@ -40,6 +48,7 @@ pub(super) fn status(
     if let Some(detail) = not_measured(newest, verdicts, figures) {
         return named("R1", "Not Measured", detail);
     }
+    let too_big = too_big(newest, figures);
     let text_fails = ["UNSUPPORTED-BY-DESIGN", "DEGENERATE"].contains(&text.label.as_str());
     match () {
         () if vision.label == "BLIND" => named("R3", "Blind", &vision.detail),
@@ -48,6 +57,7 @@ pub(super) fn status(
             "State Issues",
             format!("{}: {}", drift.label, drift.detail),
         ),
+        () if too_big.is_some() => named("R5", "Too Big", too_big.unwrap_or_default()),
         () if text.label == "API-ERROR" => named("R6", "Text Untested", &text.detail),
         () if text_fails && vision.label == "SEES" => named(
             "R6",
@@ -63,6 +73,26 @@ pub(super) fn status(
             ),
         ),
     }
+}
+
+/// Why the model does not fit: its peak against the device's memory, or what the machine swapped out.
+fn too_big(newest: &Newest<'_>, figures: &BTreeMap<Metric, Figure>) -> Option<String> {
+    let median = |metric| figures.get(&metric).map(|figure| figure.median);
+    let on_device = median(Metric::DeviceMemory).map(|bytes| (Metric::DeviceMemory, bytes));
+    let on_host = median(Metric::PeakMemory).map(|bytes| (Metric::PeakMemory, bytes));
+    if let (Some((metric, peak)), Some(limit)) =
+        (on_device.or(on_host), median(Metric::MemoryLimit))
+        && peak > FITS * limit
+    {
+        let (peak, limit) = (metric.format(peak), metric.format(limit));
+        return Some(format!("{peak} of {limit} at its peak"));
+    }
+    let swapped = newest.sample(Kind::Warm, Metric::SwappedOut);
+    let swapped: f64 = swapped.iter().flat_map(|sample| sample.values()).sum();
+    (swapped > SWAPPED).then(|| {
+        let swapped = Metric::SwappedOut.format(swapped);
+        format!("the machine swapped out {swapped} meanwhile")
+    })
 }
 
 fn named(rule: &str, label: &str, detail: impl Into<String>) -> Status {

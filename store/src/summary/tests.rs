@@ -96,7 +96,7 @@ fn drift(fresh: &[f64], diverged: &[f64], margins: &[f64], noise: f64) -> Run {
 }
 
 /// A model without fault.
-fn sound() -> Vec<Run> {
+pub(super) fn sound() -> Vec<Run> {
     vec![
         measured("load", &[(Metric::LoadWarm, &[&[0.2], &[0.2], &[0.2]])]),
         measured("warm", &[(Metric::Inference, &[&[0.1, 0.1], &[0.1, 0.1]])]),
