@@ -48,7 +48,7 @@ pub(super) const PLAIN: f64 = 0.025;
 /// `Phi(-sqrt(n / (n - 1)) t(n - 1))`, 0.9 % for ten units, 2.1 % for fifty.
 ///
 /// Source: Hesterberg, "What teachers should know about the bootstrap", The American
-/// Statistician 69, 2015, section 5.2 (the expanded percentile interval).
+/// Statistician 69, 2015 (the expanded percentile interval).
 pub(super) fn expanded(n: usize) -> f64 {
     let n = n.max(2);
     let inflation = (n as f64 / (n as f64 - 1.0)).sqrt();

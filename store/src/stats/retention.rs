@@ -1,6 +1,6 @@
 //! How much of what was known first is still known later, over scenes of several facts.
 
-use super::bootstrap::{self, DRAWS, expanded};
+use super::bootstrap::{self, DRAWS, PLAIN, expanded};
 
 /// How much of what was known first is still known later, corrected for chance.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,11 +15,12 @@ pub struct Retention {
     pub eligible: usize,
 }
 
-/// Retention over facts that have nothing in common: [`scene_retention`] with a scene for each.
+/// Retention over facts that have nothing in common: [`scene_retention`] with a scene for each, and
+/// plain percentiles.
 #[must_use]
 pub fn retention(direct: &[f64], later: &[f64], chance: &[f64]) -> Option<Retention> {
     let scenes: Vec<usize> = (0..direct.len()).collect();
-    scene_retention([direct, later, chance], &scenes)
+    clustered([direct, later, chance], &scenes, |_| PLAIN)
 }
 
 /// Retention over facts of scenes. `arms`: scores asked first, later, and without picture or
@@ -28,13 +29,18 @@ pub fn retention(direct: &[f64], later: &[f64], chance: &[f64]) -> Option<Retent
 /// The interval draws scenes, not facts: facts about one picture are known or lost together, and
 /// an interval over them would be too narrow (the cluster bootstrap; Cameron, Gelbach and Miller,
 /// "Bootstrap-based improvements for inference with clustered errors", Review of Economics and
-/// Statistics 90, 2008). Scenes without an eligible fact say nothing and are not drawn; a single
-/// scene cannot vary, its interval is all of 0 to 1.
+/// Statistics 90, 2008), with percentiles expanded for few scenes. Scenes without an eligible fact
+/// say nothing and are not drawn; a single scene cannot vary, its interval is all of 0 to 1.
 ///
 /// None where the slices differ in length, where no fact was right at first, or where every
 /// eligible one is right by chance.
 #[must_use]
 pub fn scene_retention(arms: [&[f64]; 3], scenes: &[usize]) -> Option<Retention> {
+    clustered(arms, scenes, expanded)
+}
+
+/// [`scene_retention`] with a share of draws to cut off at each end for a number of scenes.
+fn clustered(arms: [&[f64]; 3], scenes: &[usize], tail: fn(usize) -> f64) -> Option<Retention> {
     let [direct, later, chance] = arms;
     if arms.iter().any(|arm| arm.len() != scenes.len()) {
         return None;
@@ -50,7 +56,7 @@ pub fn scene_retention(arms: [&[f64]; 3], scenes: &[usize]) -> Option<Retention>
     let of = |drawn: &[usize]| kept(drawn.iter().map(|&scene| &totals[scene]));
     let share = kept(totals.iter())?;
     let units = totals.len();
-    let interval = bootstrap::interval(units, DRAWS, expanded(units), |drawn| of(drawn));
+    let interval = bootstrap::interval(units, DRAWS, tail(units), |drawn| of(drawn));
     let (low, high) = interval.unwrap_or((0.0, 1.0));
     Some(Retention {
         share,

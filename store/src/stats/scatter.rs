@@ -7,7 +7,7 @@ const MAD_SCALE: f64 = 0.6745;
 
 /// The modified z-score from which a value is an outlier.
 ///
-/// Source: Iglewicz and Hoaglin, "How to detect and handle outliers", ASQC 1993, p. 11.
+/// Source: Iglewicz and Hoaglin, "How to detect and handle outliers", ASQC 1993.
 const OUTLIER_ABOVE: f64 = 3.5;
 
 /// Relative standard deviation of epoch medians; see [`Figure::between`](super::Figure::between).
@@ -22,8 +22,8 @@ pub(super) fn within(epochs: &[Vec<f64>]) -> Option<f64> {
 }
 
 /// Pooled standard deviation about each group's own mean: the root of a one-way analysis of
-/// variance's mean square within (Searle, Casella and McCulloch, "Variance components", 1992,
-/// section 3.1). Of logarithms where every value is above zero, which is relative to first order;
+/// variance's mean square within (Searle, Casella and McCulloch, "Variance components", 1992).
+/// Of logarithms where every value is above zero, which is relative to first order;
 /// else of the values, as a share of their median. None without a group of two, and around zero.
 fn deviation(groups: &[Vec<f64>]) -> Option<f64> {
     let all = || groups.iter().flatten().filter(|value| value.is_finite());

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn exact_cuts_equal_published_tables() {
-        // Hollander and Wolfe, table A.30: the smallest k with P(K >= k) at most 0.025.
+        // Kendall's S: the smallest k with P(S >= k) at most 0.025.
         let check = |n: usize, k: usize| {
             let cut = (n * (n - 1) / 2 - k) / 2;
             assert_eq!(exact_cut(n), Some(cut), "{n}");
