@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::text::{FILLERS, MEMORY, TEXT};
+use super::text::{MEMORY, NEUTRAL, TEXT};
 use super::{Color, Noise, Object, Place, Question, Scene, Shape};
+use crate::probes;
 use crate::random::mixed;
 
 /// Sizes and noise of the set's pictures, in turn: within what the checkpoints were trained on (64 to
@@ -22,9 +23,6 @@ const LOOKS: [(u32, u32, Noise); 6] = [
 
 /// Conversations, each about a scene of its own.
 const CONVERSATIONS: usize = 12;
-
-/// Neutral turns of a conversation: a fact can be asked again at turn 8.
-const NEUTRAL: usize = 7;
 
 /// A probe set as its files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +47,11 @@ impl SetFiles {
             scenes: SCENES.to_owned(),
             pictures: BTreeMap::new(),
         };
-        let mut scenes = Scenes { seed, made: 0 };
+        // Mixed, so that neighbouring seeds have no scenes in common.
+        let mut scenes = Scenes {
+            seed: mixed(seed),
+            made: 0,
+        };
         for (question, answer) in vision() {
             let scene = scenes.next(|scene| shows(question, answer, scene));
             set.add_vision(question, answer, &scene);
@@ -108,7 +110,7 @@ impl SetFiles {
         let image = self.add_picture(&id, scene);
         self.items += &format!("\n[[context]]\nid = {id:?}\nimage = {image:?}\n");
         let facts = facts(scene).map(|fact| (fact.ask(), fact.answer(scene).unwrap_or_default()));
-        let fillers = FILLERS.iter().cycle().skip(at).take(NEUTRAL);
+        let fillers = NEUTRAL.iter().cycle().skip(at).take(probes::FILLERS);
         let fillers = fillers.map(|&(ask, answer)| (ask.to_owned(), answer.to_owned()));
         self.add_turns("facts", facts);
         self.add_turns("fillers", fillers);
@@ -277,6 +279,6 @@ const ABOUT_CONTEXT: &str = "
 ";
 
 const SCENES: &str = "\
-# What is drawn in each picture of images/. The words follow from the seed; the seed also gives shades,
-# tilts and exact places.
+# What is drawn in each picture of images/. From size and seed follows all but the strength of the
+# noise: the words here, and shades, tilts and exact places.
 ";

@@ -74,7 +74,7 @@ pub(super) const MEMORY: [(&str, [&str; 3], &str); 4] = [
 
 /// Neutral turns of a conversation about a picture: no answer is a colour, a shape, a place, a size
 /// or a number of shapes.
-pub(super) const FILLERS: [(&str, &str); 12] = [
+pub(super) const NEUTRAL: [(&str, &str); 12] = [
     ("What is the capital of France?", "Paris"),
     ("How many days are in a week?", "Seven"),
     ("What is the opposite of hot?", "Cold"),
