@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::source::datasets_dir;
+use crate::toml_file::TomlFile;
 
 /// What a run measures where it is told nothing.
 const DEFAULT: &str = "embedded.toml";
@@ -19,7 +21,7 @@ pub struct Suite {
     /// Names or folders of models.
     pub models: Vec<String>,
     /// A probe set in `datasets/`, or a folder beside the suite's file.
-    probes: String,
+    probes: Spanned<String>,
     /// Folder of the probe set.
     #[serde(skip)]
     pub probes_dir: PathBuf,
@@ -29,28 +31,24 @@ impl Suite {
     /// Reads a suite, or the embedded one.
     ///
     /// # Errors
-    /// Names the file that is missing or not a suite.
+    /// Names the file that is missing, or the line and field that are wrong.
     pub fn load(file: Option<&Path>) -> Result<Self> {
         let path = match file {
             Some(path) => path.to_owned(),
             None => datasets_dir()?.join("suites").join(DEFAULT),
         };
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("{}: cannot read", path.display()))?;
-        let mut suite: Self = toml::from_str(&text)
-            .map_err(|error| anyhow::anyhow!("{}: {}", path.display(), error.message()))?;
-        let beside = path.parent().unwrap_or(Path::new(".")).join(&suite.probes);
+        let text = TomlFile::read(&path)?;
+        let mut suite: Self = text.parse()?;
+        let probes = suite.probes.get_ref();
+        let beside = path.parent().unwrap_or(Path::new(".")).join(probes);
         let found = if file.is_some() && beside.is_dir() {
             beside
         } else {
-            datasets_dir()?.join(&suite.probes)
+            datasets_dir()?.join(probes)
         };
         let missing = || {
-            format!(
-                "{}: probe set {}: no such folder",
-                path.display(),
-                found.display()
-            )
+            let place = text.place(suite.probes.span().start);
+            format!("{place}: probes: {}: no such folder", found.display())
         };
         suite.probes_dir = found.canonicalize().with_context(missing)?;
         Ok(suite)
@@ -79,8 +77,18 @@ mod tests {
         std::fs::create_dir(dir.path().join("set")).unwrap();
         let suite = check("name = \"mine\"\nmodels = []\nprobes = \"set\"").unwrap();
         assert!(suite.probes_dir.ends_with("set"));
-        assert!(check("name = 1").unwrap_err().contains("mine.toml: "));
+        assert!(
+            check("name = 1")
+                .unwrap_err()
+                .contains("mine.toml:1: name: ")
+        );
         let missing = check("name = \"mine\"\nmodels = []\nprobes = \"gone\"").unwrap_err();
+        assert!(missing.contains("mine.toml:3: probes: "), "{missing}");
         assert!(missing.contains("no such folder"), "{missing}");
+        let unknown = check("name = \"mine\"\nmodel = []").unwrap_err();
+        assert!(
+            unknown.contains("mine.toml:2: unknown field `model`"),
+            "{unknown}"
+        );
     }
 }

@@ -7,6 +7,7 @@ use half::{bf16, f16};
 use super::SEED;
 use crate::models::listing::{Content, Stored};
 use crate::models::published::Groups;
+use crate::random::mixed;
 use crate::tensor::DType;
 
 /// Writes a whole tensor, made by all cores.
@@ -99,14 +100,6 @@ fn bell(i: u64) -> f32 {
     let sum = (z & 0xffff) + ((z >> 16) & 0xffff) + ((z >> 32) & 0xffff) + (z >> 48);
     const DEVIATION: f32 = 37_837.2; // sqrt(4 (2^32 - 1) / 12)
     (sum as f32 - 131_070.0) / DEVIATION
-}
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood 2014).
-const fn mixed(i: u64) -> u64 {
-    let z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
