@@ -27,7 +27,7 @@ const ARMS: [(&str, Metric); 3] = [
 
 /// The same questions with the right picture, a blank one, and another item's.
 ///
-/// Greedy answers repeat, so one process suffices; whether they do repeat is `state-drift`'s
+/// Profile quick asks 16 of the items. Greedy answers repeat, so one process suffices; whether they do repeat is `state-drift`'s
 /// question. Beside the questions every picture is described in the same words: a model that
 /// says one thing of all pictures is blind, however good its guesses are.
 pub(super) struct Vision;
@@ -58,24 +58,33 @@ impl Scenario for Vision {
         Needs::TrainedWeights
     }
 
-    fn epochs(&self, _: Profile) -> Vec<Epoch> {
-        vec![Epoch::new("", 1)]
+    fn epochs(&self, profile: Profile) -> Vec<Epoch> {
+        vec![Epoch::new("", profile.pick([16, 1000, 1000]))]
     }
 
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
         let set = probe.set;
-        for (at, item) in set.vision.iter().enumerate() {
+        let chosen = chosen(set.vision.len(), probe.epoch.trials as usize);
+        for (done, &at) in chosen.iter().enumerate() {
+            let item = &set.vision[at];
             let picture = set.picture(&item.image);
             let blank =
                 blank_like(picture).map_err(|error| format!("{}: {error:#}", item.image))?;
             let other = set.picture(shuffled(&set.vision, at));
             ask_arms(subject, probe, item, [picture, &blank, other])?;
-            probe.progress(at + 1, set.vision.len() + 1);
+            probe.progress(done + 1, chosen.len() + 1);
         }
-        distinct(subject, probe)?;
-        probe.progress(set.vision.len() + 1, set.vision.len() + 1);
+        let pictures = chosen.iter().map(|&at| set.vision[at].image.as_str());
+        distinct(subject, probe, &pictures.collect())?;
+        probe.progress(chosen.len() + 1, chosen.len() + 1);
         Ok(())
     }
+}
+
+/// At most so many of all items, evenly spread over the set, which lists them by kind.
+fn chosen(all: usize, most: usize) -> Vec<usize> {
+    let number = all.min(most);
+    (0..number).map(|n| n * all / number).collect()
 }
 
 /// The next item's picture that is another one and, where there is such, has another answer.
@@ -123,14 +132,18 @@ fn ask_arms(
     Ok(())
 }
 
-/// Share of distinct descriptions among all pictures, asked in the same words.
-fn distinct(subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
+/// Share of distinct descriptions among these pictures, asked in the same words.
+fn distinct(
+    subject: &mut dyn Subject,
+    probe: &mut Probe<'_>,
+    pictures: &BTreeSet<&str>,
+) -> Result<(), AskError> {
     let set = probe.set;
     let messages = [Message::user(&set.describe)];
     let mut seen = BTreeSet::new();
     let mut broken = None;
-    for (name, picture) in &set.pictures {
-        let question = Question::new(Some(picture), &messages, MOST_DESCRIBED);
+    for &name in pictures {
+        let question = Question::new(Some(set.picture(name)), &messages, MOST_DESCRIBED);
         let Asked {
             reply,
             broken: fault,
@@ -147,7 +160,7 @@ fn distinct(subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskE
         seen.insert(normalise(&reply.text));
         broken = broken.or(fault);
     }
-    let share = seen.len() as f64 / set.pictures.len().max(1) as f64;
+    let share = seen.len() as f64 / pictures.len().max(1) as f64;
     probe.value_unless(broken.as_deref(), Metric::VisionDistinct, share);
     Ok(())
 }
@@ -211,6 +224,13 @@ mod tests {
         let (run, label) = verdict(dropped);
         assert_eq!((run.samples(), label.as_str()), (&[][..], "void"));
         assert!(reasons(&run)[0].starts_with("I2"), "{:?}", reasons(&run));
+    }
+
+    #[test]
+    fn a_short_session_asks_items_from_all_over_the_set() {
+        assert_eq!(chosen(36, 4), [0, 9, 18, 27]);
+        assert_eq!(chosen(3, 16), [0, 1, 2]);
+        assert_eq!(chosen(0, 16), [0; 0]);
     }
 
     #[test]
