@@ -2,6 +2,7 @@
 
 pub mod chat;
 pub mod cli;
+pub mod conditions;
 pub mod dummy;
 pub mod environment;
 pub mod error;
