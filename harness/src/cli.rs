@@ -15,7 +15,7 @@ use crate::scenarios;
 use crate::session::{self, Format, RunOptions, Storage};
 use crate::source::{Network, WeightsChoice};
 use crate::subject::Stop;
-use crate::{fetch, list, worker};
+use crate::{doctor, fetch, list, worker};
 
 /// Exit code where a command could not do its work at all.
 const CANNOT: u8 = 2;
@@ -36,6 +36,9 @@ enum Command {
     /// Lists models, backends with their devices, and scenarios: what is here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
+    /// Says whether this machine is fit to measure now, and what to do where it is not.
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// Fetches models from the hub into its local cache, checked and ready for --offline.
     #[command(after_help = FETCH_EXAMPLES)]
     Fetch(FetchArgs),
@@ -55,6 +58,13 @@ Examples:
   harness run --model ~/models/SmolVLM-500M-Instruct --profile standard
   harness run --model SmolVLM-500M-Instruct --weights dummy --scenario warm-inference
   harness run --resume                          goes on where the last run was cut off";
+
+const DOCTOR_EXAMPLES: &str = "\
+Exit code: 0 fit to measure; 1 not.
+
+Examples:
+  harness doctor
+  harness doctor --model SmolVLM-500M-Instruct --json    is there memory for it?";
 
 const FETCH_EXAMPLES: &str = "\
 Models go to $HF_HUB_CACHE, else to hub in $HF_HOME, else to ~/.cache/huggingface/hub. HF_TOKEN is
@@ -178,6 +188,16 @@ struct ListArgs {
 }
 
 #[derive(Debug, Args)]
+struct DoctorArgs {
+    /// Model to have memory for: a name that list prints, a folder, or OWNER/NAME@REVISION; repeatable
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<String>,
+    /// Prints a JSON list
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct FetchArgs {
     /// Models: names that list prints, or OWNER/NAME@REVISION on the hub
     #[arg(value_name = "MODEL", required = true)]
@@ -292,6 +312,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
+        Command::Doctor(args) => doctor::run(&args.models, format(args.json), &mut out),
         Command::Fetch(args) => {
             fetch::run(&args.models, network(false), format(args.json), &mut out)
         }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use store::Environment;
 
+use crate::conditions::{Power, power};
+
 /// Threads that the backends compute with: `RAYON_NUM_THREADS` where the user set it, else the fast
 /// cores that this process may use. Slow cores would only make the fast ones wait.
 #[must_use]
@@ -38,11 +40,16 @@ pub fn detect(threads: u32) -> Environment {
         compiler: option_env!("VLM_BENCH_COMPILER")
             .unwrap_or("unknown")
             .to_owned(),
-        os_build: system::os_build(),
-        power: system::power().to_owned(),
+        os_build: os_build(),
+        power: power().map_or("unknown", Power::name).to_owned(),
         release: !cfg!(debug_assertions),
         threads,
     }
+}
+
+/// The system's full version.
+pub(crate) fn os_build() -> String {
+    system::os_build()
 }
 
 /// The source that this program was built from.
@@ -107,11 +114,6 @@ mod linux {
         os_build_of(&Root::system())
     }
 
-    #[cfg(not(target_os = "macos"))]
-    pub(super) fn power() -> &'static str {
-        power_of(&Root::system())
-    }
-
     /// `Debian GNU/Linux 12 (bookworm), kernel 6.1.0-18-arm64`.
     pub(super) fn os_build_of(root: &Root) -> String {
         let release = os_release(root);
@@ -121,34 +123,10 @@ mod linux {
             None => name,
         }
     }
-
-    /// A mains supply that is on settles it; else what the system's batteries do. Batteries of
-    /// mice and keyboards have the scope `Device`. A desktop lists nothing: `unknown`.
-    pub(super) fn power_of(root: &Root) -> &'static str {
-        let folder = "sys/class/power_supply";
-        let supplies = root.names(folder);
-        let is = |supply: &str, file: &str, value: &str| {
-            root.read(&format!("{folder}/{supply}/{file}")).as_deref() == Some(value)
-        };
-        let any = |of: &dyn Fn(&str) -> bool| supplies.iter().any(|supply| of(supply));
-        let battery = |s: &str| is(s, "type", "Battery") && !is(s, "scope", "Device");
-        let mains = |s: &str| is(s, "type", "Mains") || is(s, "type", "USB");
-        if any(&|s| mains(s) && is(s, "online", "1")) {
-            "ac"
-        } else if any(&|s| battery(s) && is(s, "status", "Discharging")) {
-            "battery"
-        } else if any(&|s| battery(s) && (is(s, "status", "Charging") || is(s, "status", "Full"))) {
-            "ac"
-        } else {
-            "unknown"
-        }
-    }
 }
 
 #[cfg(target_os = "macos")]
 mod macos {
-    use std::process::Command;
-
     use crate::machine::macos::text;
 
     /// `macOS 15.6.1 (24G90), Darwin 24.6.0`.
@@ -162,22 +140,6 @@ mod macos {
             "macOS {version} ({build}), Darwin {}",
             or_unknown(c"kern.osrelease")
         )
-    }
-
-    pub(super) fn power() -> &'static str {
-        let output = Command::new("/usr/bin/pmset").args(["-g", "ps"]).output();
-        let text = output.map(|output| output.stdout).unwrap_or_default();
-        super::parse_pmset(&String::from_utf8_lossy(&text))
-    }
-}
-
-/// `pmset -g ps` starts with `Now drawing from 'AC Power'`.
-#[cfg(any(target_os = "macos", test))]
-fn parse_pmset(text: &str) -> &'static str {
-    match text.lines().next().unwrap_or_default() {
-        line if line.contains("'AC Power'") => "ac",
-        line if line.contains("'Battery Power'") || line.contains("'UPS Power'") => "battery",
-        _ => "unknown",
     }
 }
 
@@ -224,54 +186,6 @@ mod tests {
     #[test]
     fn a_folder_inside_a_repository_is_not_that_repository() {
         assert_eq!(git::commit(Path::new(env!("CARGO_MANIFEST_DIR"))), None);
-    }
-
-    #[test]
-    fn power_is_told_from_supplies() {
-        let check = |files: &[(&str, &str)], expected| {
-            let dir = tempfile::tempdir().unwrap();
-            for (path, text) in files {
-                let path = dir.path().join("sys/class/power_supply").join(path);
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-                std::fs::write(path, text).unwrap();
-            }
-            assert_eq!(
-                linux::power_of(&Root::under(dir.path())),
-                expected,
-                "{files:?}"
-            );
-        };
-        let battery = ("BAT0/type", "Battery\n");
-        let off = [("AC/type", "Mains\n"), ("AC/online", "0\n")];
-        check(&[], "unknown");
-        check(
-            &[("AC/type", "Mains\n"), ("AC/online", "1\n"), battery],
-            "ac",
-        );
-        check(
-            &[off[0], off[1], battery, ("BAT0/status", "Discharging\n")],
-            "battery",
-        );
-        check(&[battery, ("BAT0/status", "Full\n")], "ac");
-        check(
-            &[
-                battery,
-                ("BAT0/status", "Discharging\n"),
-                ("BAT0/scope", "Device\n"),
-            ],
-            "unknown",
-        );
-    }
-
-    #[test]
-    fn pmset_is_read_by_its_first_line() {
-        let check = |text, expected| assert_eq!(parse_pmset(text), expected, "{text}");
-        check(
-            "Now drawing from 'AC Power'\n -InternalBattery-0 (id=1)\t80%; charging\n",
-            "ac",
-        );
-        check("Now drawing from 'Battery Power'\n", "battery");
-        check("", "unknown");
     }
 
     #[test]

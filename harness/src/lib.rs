@@ -2,6 +2,8 @@
 
 pub mod chat;
 pub mod cli;
+pub mod conditions;
+pub mod doctor;
 pub mod dummy;
 pub mod environment;
 pub mod error;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use store::Stage;
 
+use crate::measure::qos::{self, Side};
 use crate::measure::{Clock, now_ns};
 use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
 use crate::models::{self, Place};
@@ -19,6 +20,7 @@ const ORPHANED: i32 = 3;
 /// Reads the task from stdin, runs it, and writes messages to stdout.
 #[must_use]
 pub fn run() -> ExitCode {
+    qos::settle(Side::Worker);
     let mut stdin = io::stdin().lock();
     let task = match read_task(&mut stdin) {
         Ok(task) => task,

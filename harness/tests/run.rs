@@ -66,6 +66,7 @@ fn help_says_what_there_is() {
         ("help", &["--help"][..]),
         ("help_run", &["run", "--help"]),
         ("help_list", &["list", "--help"]),
+        ("help_doctor", &["doctor", "--help"]),
         ("help_generate", &["generate", "--help"]),
         ("help_fetch", &["fetch", "--help"]),
     ] {

@@ -46,7 +46,7 @@ pub(crate) fn text(name: &CStr) -> Option<String> {
 }
 
 /// A number of the kernel, stored in 4 or 8 bytes.
-fn number(name: &CStr) -> Option<u64> {
+pub(crate) fn number(name: &CStr) -> Option<u64> {
     let bytes = value(name)?;
     match bytes.len() {
         4 => Some(u64::from(u32::from_ne_bytes(bytes.try_into().ok()?))),
@@ -55,8 +55,9 @@ fn number(name: &CStr) -> Option<u64> {
     }
 }
 
+/// A value of the kernel as it lies in memory.
 #[expect(unsafe_code, reason = "no safe interface to sysctl")]
-fn value(name: &CStr) -> Option<Vec<u8>> {
+pub(crate) fn value(name: &CStr) -> Option<Vec<u8>> {
     let mut bytes = vec![0u8; 1024];
     let mut length = bytes.len();
     // SAFETY: `bytes` has room for `length` bytes, `name` ends in a nul, and nothing is set.
@@ -73,7 +74,8 @@ fn value(name: &CStr) -> Option<Vec<u8>> {
     (status == 0).then_some(bytes)
 }
 
-type CfRef = *const c_void;
+/// Any object of Core Foundation.
+pub(crate) type CfRef = *const c_void;
 
 const CF_STRING_UTF8: u32 = 0x0800_0100;
 const CF_NUMBER_INT64: isize = 4;
@@ -91,14 +93,42 @@ unsafe extern "C" {
     fn CFNumberGetTypeID() -> usize;
     fn CFGetTypeID(value: CfRef) -> usize;
     fn CFNumberGetValue(number: CfRef, kind: isize, value: *mut c_void) -> u8;
-    fn CFRelease(value: CfRef);
+    pub(crate) fn CFEqual(one: CfRef, other: CfRef) -> u8;
+    pub(crate) fn CFRelease(value: CfRef);
+}
+
+/// A text of Core Foundation that is ours.
+pub(crate) struct CfString(CfRef);
+
+#[expect(unsafe_code, reason = "texts of a system framework")]
+impl CfString {
+    /// `None` where there is no memory.
+    pub(crate) fn new(text: &CStr) -> Option<Self> {
+        let none = std::ptr::null();
+        // SAFETY: the text ends in a nul and is copied.
+        let string = unsafe { CFStringCreateWithCString(none, text.as_ptr(), CF_STRING_UTF8) };
+        (!string.is_null()).then_some(Self(string))
+    }
+
+    /// Valid as long as this is.
+    pub(crate) const fn get(&self) -> CfRef {
+        self.0
+    }
+}
+
+#[expect(unsafe_code, reason = "texts of a system framework")]
+impl Drop for CfString {
+    fn drop(&mut self) {
+        // SAFETY: it was created by `new` and is released this once.
+        unsafe { CFRelease(self.0) };
+    }
 }
 
 /// The GPU's core count; `None` on an Intel Mac and in a virtual machine.
 #[expect(unsafe_code, reason = "the core count stands in the IO registry alone")]
 fn gpu_cores() -> Option<i64> {
     let none = std::ptr::null();
-    // SAFETY: the texts end in a nul. The matching dictionary is consumed by the look-up; key,
+    // SAFETY: the texts end in a nul. The matching dictionary is consumed by the look-up;
     // service and property are each released once, and the property is read only as the number
     // that its type id says it is.
     unsafe {
@@ -106,20 +136,16 @@ fn gpu_cores() -> Option<i64> {
         if service == 0 {
             return None;
         }
-        let key = CFStringCreateWithCString(none, c"gpu-core-count".as_ptr(), CF_STRING_UTF8);
-        let property = if key.is_null() {
-            none
-        } else {
-            IORegistryEntryCreateCFProperty(service, key, none, 0)
-        };
+        let key = CfString::new(c"gpu-core-count");
+        let property = key.map_or(none, |key| {
+            IORegistryEntryCreateCFProperty(service, key.get(), none, 0)
+        });
         let mut cores = 0i64;
         let found = !property.is_null()
             && CFGetTypeID(property) == CFNumberGetTypeID()
             && CFNumberGetValue(property, CF_NUMBER_INT64, (&raw mut cores).cast()) != 0;
-        for object in [property, key] {
-            if !object.is_null() {
-                CFRelease(object);
-            }
+        if !property.is_null() {
+            CFRelease(property);
         }
         IOObjectRelease(service);
         (found && cores > 0).then_some(cores)

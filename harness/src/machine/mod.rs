@@ -23,7 +23,7 @@ pub fn detect() -> store::Machine {
 
 /// One clean line of what a system said: control characters out, runs of blanks to one, at most
 /// 120 characters.
-fn tidy(text: &str) -> String {
+pub(crate) fn tidy(text: &str) -> String {
     let printable = text.replace(|c: char| c.is_control() && !c.is_whitespace(), "");
     let line = printable.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(120).collect()

@@ -1,13 +1,18 @@
 //! Linux: the counters of `/proc/PID`.
 
 use std::fs;
+use std::time::Duration;
 
-use super::Memory;
+use super::{Memory, UserTime};
 
 /// Stops while the machine is suspended.
 pub(super) const AWAKE_CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
 /// Runs on while it is suspended.
 pub(super) const ALWAYS_CLOCK: libc::clockid_t = libc::CLOCK_BOOTTIME;
+
+/// What the kernel counts processor time in towards programs: `USER_HZ` is 100 on every
+/// architecture of ours. Source: `time(7)`.
+pub(crate) const TICK_MS: u64 = 10;
 
 pub(super) fn memory(pid: u32) -> Option<Memory> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -25,6 +30,30 @@ pub(super) fn footprint_estimate(pid: u32) -> Option<u64> {
 pub(super) fn disk_read_bytes(pid: u32) -> Option<u64> {
     let counters = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
     field(&counters, "read_bytes")
+}
+
+pub(super) fn cpu_time(pid: u32) -> Option<Duration> {
+    parse_cpu_time(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The kernel does not tell which cores a process ran on.
+pub(super) const fn user_time(_pid: u32) -> Option<UserTime> {
+    None
+}
+
+/// The kernel keeps no peak of the footprint that can be reset.
+pub(super) const fn take_peak(_pid: u32) -> Option<u64> {
+    None
+}
+
+/// Fields 14 and 15, user and system time in ticks. The name before them may hold blanks and
+/// brackets of its own. Source: `proc_pid_stat(5)`.
+fn parse_cpu_time(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut ticks = fields.split_whitespace().skip(11);
+    let mut next = || ticks.next()?.parse::<u64>().ok();
+    let ticks = next()?.checked_add(next()?)?;
+    Some(Duration::from_millis(ticks.checked_mul(TICK_MS)?))
 }
 
 /// An old kernel has no `smaps_rollup` or one without `Pss_Anon`; its status has to do.
@@ -100,5 +129,19 @@ mod tests {
     fn read_bytes_is_not_taken_for_another_counter() {
         let counters = "rchar: 6976\ncancelled_read_bytes: 9\nread_bytes: 4096\nwrite_bytes: 0\n";
         assert_eq!(field(counters, "read_bytes"), Some(4096));
+    }
+
+    #[test]
+    fn cpu_time_is_found_behind_any_name() {
+        let check = |text: &str, expected: Option<u64>| {
+            let expected = expected.map(Duration::from_millis);
+            assert_eq!(parse_cpu_time(text), expected, "{text}");
+        };
+        let fields = "S 1 2 2 0 -1 4194304 102 0 0 0 150 7 0 0 20 0 9 0 4048938";
+        check(&format!("17 (harness) {fields}"), Some(1570));
+        check(&format!("17 (a) b (c d) {fields}"), Some(1570));
+        check("17 (harness) S 1 2", None);
+        check("17 (x) S 1 2 2 0 -1 4 1 0 0 0 18446744073709551615 7", None);
+        check("", None);
     }
 }

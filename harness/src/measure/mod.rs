@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub mod nvml;
+pub mod qos;
 #[cfg(not(target_os = "macos"))]
 #[path = "linux.rs"]
 mod system;
@@ -10,6 +12,8 @@ mod system;
 mod system;
 mod watch;
 
+#[cfg(not(target_os = "macos"))]
+pub(crate) use system::TICK_MS;
 pub use watch::PeakWatch;
 
 /// More than this between the two clocks means that the machine slept, in nanoseconds.
@@ -119,6 +123,28 @@ pub fn disk_read_bytes(pid: u32) -> Option<u64> {
     system::disk_read_bytes(pid)
 }
 
+/// Time that cores worked for a process, its own and the kernel's for it. Linux counts it in steps of
+/// 10 ms. `None` where the process has ended or belongs to somebody else (macOS).
+#[must_use]
+pub fn cpu_time(pid: u32) -> Option<Duration> {
+    system::cpu_time(pid)
+}
+
+/// What kind of cores a process ran its own instructions on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserTime {
+    /// On any core.
+    pub all: Duration,
+    /// On performance cores.
+    pub fast: Duration,
+}
+
+/// [`cpu_time`] without the kernel's part, by kind of core. `None` but on Apple silicon.
+#[must_use]
+pub fn user_time(pid: u32) -> Option<UserTime> {
+    system::user_time(pid)
+}
+
 #[expect(
     unsafe_code,
     reason = "the standard library's clocks hide their origin and their kind"
@@ -179,6 +205,9 @@ mod tests {
         assert!(memory.peak >= memory.footprint, "{memory:?}");
         assert_eq!(super::memory(u32::MAX), None);
         assert_eq!(disk_read_bytes(u32::MAX), None);
+        assert!(cpu_time(std::process::id()).is_some());
+        assert_eq!(cpu_time(u32::MAX), None);
+        assert_eq!(user_time(u32::MAX), None);
         drop(held);
     }
 }

@@ -1,5 +1,8 @@
-//! The highest footprint of a process over a span of time, by sampling.
+//! The highest footprint of a process over spans of time, by sampling.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,12 +12,15 @@ use super::system;
 /// Watches one process's footprint from a thread of its own, until stopped or dropped.
 ///
 /// Each look is cheap and does not hold the process up. A spike shorter than the interval can be
-/// missed on Linux; macOS also keeps the lifetime peak itself ([`Memory::peak`](super::Memory)).
+/// missed on Linux; macOS keeps the peak itself, where it lets that be started anew for each span.
 #[derive(Debug)]
 pub struct PeakWatch {
+    pid: u32,
+    /// The highest footprint since the last mark; 0 before the process was seen.
+    peak: Arc<AtomicU64>,
     /// Dropped to end the thread.
     stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<Option<u64>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl PeakWatch {
@@ -22,12 +28,13 @@ impl PeakWatch {
     #[must_use]
     pub fn start(pid: u32, interval: Duration) -> Self {
         let (stop, stopped) = mpsc::channel::<()>();
+        let peak = Arc::new(AtomicU64::new(0));
+        let seen = Arc::clone(&peak);
         let watch = move || {
-            let mut peak = None;
             loop {
-                peak = peak.max(system::footprint_estimate(pid));
+                look(pid, &seen);
                 if stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
-                    return peak.max(system::footprint_estimate(pid));
+                    return;
                 }
             }
         };
@@ -36,23 +43,45 @@ impl PeakWatch {
             .spawn(watch)
             .ok();
         Self {
+            pid,
+            peak,
             stop: Some(stop),
             thread,
         }
     }
 
-    /// Ends the watch. The highest footprint seen, in bytes; `None` where the process was never
-    /// seen.
+    /// Ends one span and starts the next: the highest footprint since the start or the last mark, in
+    /// bytes. `None` where the process was not seen in it.
+    ///
+    /// What is in memory at the mark belongs to both spans.
     #[must_use]
-    pub fn stop(mut self) -> Option<u64> {
-        self.end()
+    pub fn mark(&self) -> Option<u64> {
+        look(self.pid, &self.peak);
+        let seen = Some(self.peak.swap(0, Relaxed)).filter(|&peak| peak > 0);
+        look(self.pid, &self.peak);
+        seen.max(system::take_peak(self.pid))
     }
 
-    fn end(&mut self) -> Option<u64> {
+    /// Ends the watch. The highest footprint since the start or the last mark, in bytes; `None` where
+    /// the process was not seen.
+    #[must_use]
+    pub fn stop(mut self) -> Option<u64> {
+        self.end();
+        self.mark()
+    }
+
+    fn end(&mut self) {
         drop(self.stop.take());
-        self.thread
-            .take()
-            .and_then(|thread| thread.join().ok().flatten())
+        if let Some(thread) = self.thread.take() {
+            // Nothing in it panics; and it has nothing to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn look(pid: u32, peak: &AtomicU64) {
+    if let Some(footprint) = system::footprint_estimate(pid) {
+        peak.fetch_max(footprint, Relaxed);
     }
 }
 
@@ -74,6 +103,19 @@ mod tests {
         drop(held);
         // The kernel's counters lag by a few pages a core.
         assert!(watch.stop().unwrap() >= 80 << 20);
+    }
+
+    #[test]
+    fn a_mark_parts_one_peak_from_the_next() {
+        // So long an interval that only the marks look.
+        let watch = PeakWatch::start(std::process::id(), Duration::from_secs(3600));
+        let held = std::hint::black_box(vec![1u8; 512 << 20]);
+        let first = watch.mark().unwrap();
+        drop(held);
+        let _ = watch.mark();
+        let second = watch.stop().unwrap();
+        // Other tests hold memory in this process, but not that much.
+        assert!(first >= second + (256 << 20), "{first} {second}");
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! Takes readings, not too often.
+
+use std::time::{Duration, Instant};
+
+use super::{Conditions, system};
+use crate::measure;
+
+/// Readings are at least this far apart: 20 a second.
+const READING: Duration = Duration::from_millis(50);
+
+/// Heat, power and free memory change slowly, and some take a laptop's firmware to tell.
+const STATE: Duration = Duration::from_secs(1);
+
+/// Reads the machine's conditions around one measured process.
+///
+/// A reading takes about 90 µs, once a second 240 µs: at 20 a second 0.2 % of one core, measured on
+/// Linux 6.18 with two cores. Machines of very many cores have longer counters to add up.
+#[derive(Debug)]
+pub struct Sampler {
+    child: Option<u32>,
+    last: Option<(Instant, Conditions)>,
+    state_read: Option<Instant>,
+}
+
+impl Sampler {
+    /// Around `child`, a process that is being measured, if there is one.
+    #[must_use]
+    pub const fn new(child: Option<u32>) -> Self {
+        Self {
+            child,
+            last: None,
+            state_read: None,
+        }
+    }
+
+    /// How things are now, or were less than 50 ms ago; heat, power and memory less than a second ago.
+    pub fn read(&mut self) -> Conditions {
+        let now = Instant::now();
+        let due = |since: Instant, interval| now.duration_since(since) >= interval;
+        let before = match self.last {
+            Some((at, last)) if !due(at, READING) => return last,
+            last => last.unwrap_or((now, Conditions::default())).1,
+        };
+        let state = if self.state_read.is_none_or(|at| due(at, STATE)) {
+            self.state_read = Some(now);
+            system::state()
+        } else {
+            before.state
+        };
+        let (swapped_in, swapped_out) = system::swapped();
+        let reading = Conditions {
+            cores: system::core_time(),
+            ours: self.ours(),
+            child: self.child.and_then(measure::user_time),
+            swapped_in,
+            swapped_out,
+            state,
+        };
+        self.last = Some((now, reading));
+        reading
+    }
+
+    fn ours(&self) -> Option<Duration> {
+        let own = measure::cpu_time(std::process::id())?;
+        match self.child {
+            Some(child) => Some(own + measure::cpu_time(child)?),
+            None => Some(own),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_process_can_be_told_from_the_others() {
+        let own = std::process::id();
+        let (alone, around) = (Sampler::new(None).read(), Sampler::new(Some(own)).read());
+        assert!(alone.cores.is_some(), "{alone:?}");
+        assert!(
+            alone.ours.is_some() && around.ours >= alone.ours,
+            "{around:?}"
+        );
+        assert_eq!(Sampler::new(Some(u32::MAX)).read().ours, None);
+    }
+}

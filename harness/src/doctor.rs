@@ -1,0 +1,242 @@
+//! `harness doctor`: whether this machine is fit to measure now, and what to do where it is not.
+
+mod findings;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+use store::Unit;
+
+use crate::conditions::{Sampler, busiest, clock_source, load};
+use crate::environment::os_build;
+use crate::machine;
+use crate::measure::nvml::Gpu;
+use crate::models::{Backend, Place, ready};
+use crate::session::Format;
+use crate::source::{Network, WeightsChoice, resolve};
+
+/// How long others' work is watched.
+const SPAN: Duration = Duration::from_secs(1);
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// As it should be.
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Figures taken now would be about something else.
+    Problem,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How much it matters.
+    pub level: Level,
+    /// What was looked at, in a word or two.
+    pub subject: &'static str,
+    /// How it is.
+    pub text: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<&'static str>,
+}
+
+impl Finding {
+    fn ok(subject: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Ok,
+            subject,
+            text: text.into(),
+            advice: None,
+        }
+    }
+
+    fn note(subject: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            level: Level::Note,
+            ..Self::ok(subject, text)
+        }
+    }
+
+    fn problem(subject: &'static str, text: impl Into<String>, advice: &'static str) -> Self {
+        Self {
+            level: Level::Problem,
+            advice: Some(advice),
+            ..Self::ok(subject, text)
+        }
+    }
+
+    /// One line: `problem  power: battery; plug the machine in`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let level = match self.level {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Problem => "problem",
+        };
+        let advice = self.advice.map(|advice| format!("; {advice}"));
+        let advice = advice.unwrap_or_default();
+        format!("{level:<7}  {}: {}{advice}", self.subject, self.text)
+    }
+}
+
+/// Prints all findings, with the largest of `models` to be held. Exit code 0 where the machine is fit
+/// to measure, 1 where it is not.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn run(models: &[String], format: Format, out: &mut dyn Write) -> Result<ExitCode> {
+    let findings = examine(models);
+    match format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
+        Format::Text => findings
+            .iter()
+            .try_for_each(|finding| writeln!(out, "{}", finding.line()))?,
+    }
+    let fit = findings.iter().all(|found| found.level < Level::Problem);
+    Ok(if fit {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Whether figures taken now would be about a model of `weights` bytes and not about the machine's
+/// other business; 0 for no model in particular. Takes a second.
+#[must_use]
+pub fn preflight(weights: u64) -> Vec<Finding> {
+    let mut sampler = Sampler::new(None);
+    let start = sampler.read();
+    let users = busiest(SPAN);
+    let end = sampler.read();
+    findings::judge(&findings::Seen {
+        start,
+        end,
+        users,
+        load: load(),
+        cores: cores(),
+        weights,
+    })
+}
+
+/// What does not change from run to run, then the preflight.
+fn examine(models: &[String]) -> Vec<Finding> {
+    let mut found = vec![hardware(), system(), build(), clock(), backends()];
+    found.extend(gpu());
+    let mut weights = 0;
+    for name in models {
+        let model = resolve(name, WeightsChoice::Published, Network::Off);
+        weights = weights.max(model.as_ref().map_or(0, |model| model.weight_bytes));
+        found.push(match model {
+            Ok(model) => Finding::ok(
+                "model",
+                format!("{name}, {} of weights", bytes(model.weight_bytes)),
+            ),
+            Err(error) => Finding::problem("model", format!("{error:#}"), "see `harness list`"),
+        });
+    }
+    found.extend(preflight(weights));
+    // The noise floor of an A/A run of this build on this machine belongs here, as the last finding.
+    found
+}
+
+fn hardware() -> Finding {
+    let machine = machine::detect();
+    let (fast, slow) = (machine.performance_cores, machine.efficiency_cores);
+    let cores = match slow {
+        0 => format!("{fast} cores"),
+        _ => format!("{fast} performance and {slow} efficiency cores"),
+    };
+    let mut parts = vec![machine.chip, cores, format!("{} GiB", machine.memory_gib)];
+    parts.extend(machine.gpus);
+    Finding::ok("hardware", parts.join(", "))
+}
+
+fn cores() -> u32 {
+    let machine = machine::detect();
+    machine.performance_cores + machine.efficiency_cores
+}
+
+fn system() -> Finding {
+    Finding::ok("system", os_build())
+}
+
+fn build() -> Finding {
+    if cfg!(debug_assertions) {
+        let advice = "build with --release";
+        return Finding::problem("build", "without optimisation", advice);
+    }
+    Finding::ok("build", "optimised")
+}
+
+/// A clock that is read through a slow device takes microseconds a reading.
+fn clock() -> Finding {
+    match clock_source() {
+        Some(slow)
+            if ["hpet", "acpi_pm", "jiffies", "refined-jiffies"].contains(&slow.as_str()) =>
+        {
+            Finding::note("clock", format!("{slow}, which is slow to read"))
+        }
+        Some(source) => Finding::ok("clock", source),
+        None => Finding::ok("clock", "the processor's own"),
+    }
+}
+
+fn backends() -> Finding {
+    let places = Backend::ALL.iter().flat_map(|&backend| {
+        let devices = backend.devices().iter();
+        devices.map(move |&device| Place { backend, device })
+    });
+    let (here, missing): (Vec<_>, Vec<_>) = places.partition(|&place| ready(place).is_ok());
+    let names = |places: &[Place]| {
+        let names = places
+            .iter()
+            .map(|place| format!("{} {}", place.backend, place.device));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    if here.is_empty() {
+        let advice = "`harness list` says why";
+        return Finding::problem("backends", format!("none of {}", names(&missing)), advice);
+    }
+    Finding::ok("backends", names(&here))
+}
+
+/// Nothing where there is no such GPU, or the program was built without CUDA.
+fn gpu() -> Option<Finding> {
+    let gpu = Gpu::open()?;
+    let memory = gpu.memory()?;
+    let (free, total) = (bytes(memory.free), bytes(memory.total));
+    let text = format!("{free} of {total} free");
+    let held_back = gpu.held_back_by().unwrap_or_default();
+    Some(match held_back.is_empty() {
+        true => Finding::ok("gpu", text),
+        false => Finding::note(
+            "gpu",
+            format!("{text}, clocks held back by {}", held_back.join(", ")),
+        ),
+    })
+}
+
+fn bytes(bytes: u64) -> String {
+    Unit::Byte.format(bytes as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line() {
+        let check = |finding: Finding, expected| assert_eq!(finding.line(), expected);
+        check(Finding::ok("power", "ac"), "ok       power: ac");
+        check(Finding::note("swap", "2 GiB"), "note     swap: 2 GiB");
+        let problem = Finding::problem("power", "battery", "plug it in");
+        check(problem, "problem  power: battery; plug it in");
+    }
+}
