@@ -5,6 +5,7 @@ mod child;
 mod ending;
 mod journal;
 mod ledger;
+mod observe;
 pub mod schedule;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,8 @@ use crate::plan::Planned;
 pub use campaign::{Campaign, Measured, Watch};
 pub use child::{Failure, Launcher};
 pub use journal::{Journal, Recorded};
-pub use ledger::{Entry, Ledger, Mark, Told};
+pub use ledger::{Entry, Ledger, Told};
+use observe::Observer;
 
 /// One epoch to be run.
 #[derive(Clone, Copy, Debug)]
@@ -68,23 +70,34 @@ pub fn run_epoch(
         spawned_ns: now_ns(),
     };
     let started = Instant::now();
-    let mut calls = 0;
-    let mut end = (None, 0);
+    let worker = child::start(job.launcher, &task)?;
+    let mut observer = Observer::start(planned, worker.pid());
+    let (mut calls, mut end) = (0, (None, 0));
     let mut take = |message: Message| match message {
-        Message::Trial { done, .. } => {
-            calls = done;
-            book(ledger, Entry::Said(message));
-            book(ledger, Entry::Trial(Vec::new()));
-        }
         Message::Done {
             footprint,
             model_ns,
         } => end = (footprint, model_ns),
-        other => book(ledger, Entry::Said(other)),
+        other => {
+            let (loaded, trial) = match &other {
+                Message::Loaded(_) => (true, None),
+                Message::Trial { done, .. } => (false, Some(*done)),
+                _ => (false, None),
+            };
+            book(ledger, Entry::Said(other));
+            if loaded {
+                observer.loaded();
+            }
+            if let Some(done) = trial {
+                calls = done;
+                let entries = observer.trial();
+                entries.into_iter().for_each(|entry| book(ledger, entry));
+            }
+        }
     };
-    let watched = child::run(job.launcher, &task, (deadline, job.timeout.0), &mut take);
+    let ended = worker.finish((deadline, job.timeout.0), &mut take);
     let wall = started.elapsed();
-    let seen_peak = watched.map_err(|failure| match calls {
+    ended.map_err(|failure| match calls {
         0 => failure,
         // The verdict on drift reads the number of the call from here.
         done => Failure {
@@ -93,12 +106,9 @@ pub fn run_epoch(
         },
     })?;
     let (own_peak, model_ns) = end;
-    let wanted = |metric| planned.scenario.metrics().contains(&metric);
-    if wanted(Metric::PeakMemory) {
-        let peak = seen_peak.max(own_peak).map(|bytes| bytes as f64);
-        book(ledger, Entry::Seen(Metric::PeakMemory, peak));
-    }
-    if wanted(Metric::Overhead) {
+    let seen = observer.end(own_peak);
+    seen.into_iter().for_each(|entry| book(ledger, entry));
+    if planned.scenario.metrics().contains(&Metric::Overhead) {
         let inside = Duration::from_nanos(model_ns).as_secs_f64() / wall.as_secs_f64();
         book(ledger, Entry::Seen(Metric::Overhead, Some(1.0 - inside)));
     }

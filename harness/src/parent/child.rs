@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use store::Stage;
 
-use crate::measure::PeakWatch;
 use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
 
 use super::ending::{self, Doing};
@@ -26,7 +25,7 @@ const MAX_BYTES: usize = 256 << 20;
 /// How much of stderr's end is kept.
 const TAIL: usize = 4096;
 
-/// How often the worker's memory is looked at, and a silent worker checked for life.
+/// How often a silent worker is checked for life.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a worker may take to end once it is done, and its pipes to close once it has ended.
@@ -73,16 +72,17 @@ impl Failure {
     }
 }
 
-/// Runs one worker to its end. The highest footprint seen, in bytes.
+/// A worker that has its task.
+pub(super) struct Running {
+    worker: Worker,
+    doing: Doing,
+}
+
+/// Starts a worker.
 ///
 /// # Errors
-/// However the worker failed. It no longer runs then.
-pub(super) fn run(
-    launcher: &Launcher,
-    task: &Task,
-    (deadline, timeout): (Instant, Duration),
-    take: &mut dyn FnMut(Message),
-) -> Result<Option<u64>, Failure> {
+/// When it cannot be started.
+pub(super) fn start(launcher: &Launcher, task: &Task) -> Result<Running, Failure> {
     let cannot = |error: &dyn std::fmt::Display| {
         Failure::new(
             Stage::Start,
@@ -91,23 +91,41 @@ pub(super) fn run(
     };
     let text = serde_json::to_string(task).map_err(|error| cannot(&error))?;
     let settings = task.backend.environment(crate::environment::threads());
-    let mut worker = Worker::spawn(launcher, &settings, text).map_err(|error| cannot(&error))?;
-    let watch = PeakWatch::start(worker.child.id(), LOOK);
-    let mut doing = Doing::Starting;
-    let ended = worker.listen(deadline, &mut doing, take);
-    let peak = watch.stop();
-    match ended {
-        Ended::Failed(failure) => Err(failure),
-        Ended::TimedOut => Err(ending::timed_out(timeout, doing)),
-        Ended::Done | Ended::Silent => {
-            let done = matches!(ended, Ended::Done);
-            let status = worker.wait(deadline);
-            let tail = worker.tail();
-            match (status, done) {
-                (Some(status), true) if status.success() => Ok(peak),
-                (None, true) => Ok(peak), // all was said; a slow farewell changes no figure
-                (Some(status), _) => Err(ending::of_status(status, doing, &tail)),
-                (None, false) => Err(ending::timed_out(timeout, doing)),
+    let worker = Worker::spawn(launcher, &settings, text).map_err(|error| cannot(&error))?;
+    let doing = Doing::Starting;
+    Ok(Running { worker, doing })
+}
+
+impl Running {
+    /// The worker's process.
+    pub(super) fn pid(&self) -> u32 {
+        self.worker.child.id()
+    }
+
+    /// Listens until the worker has said all, and waits for its end.
+    ///
+    /// # Errors
+    /// However the worker failed. It no longer runs then.
+    pub(super) fn finish(
+        mut self,
+        (deadline, timeout): (Instant, Duration),
+        take: &mut dyn FnMut(Message),
+    ) -> Result<(), Failure> {
+        let ended = self.worker.listen(deadline, &mut self.doing, take);
+        let doing = self.doing;
+        match ended {
+            Ended::Failed(failure) => Err(failure),
+            Ended::TimedOut => Err(ending::timed_out(timeout, doing)),
+            Ended::Done | Ended::Silent => {
+                let done = matches!(ended, Ended::Done);
+                let status = self.worker.wait(deadline);
+                let tail = self.worker.tail();
+                match (status, done) {
+                    (Some(status), true) if status.success() => Ok(()),
+                    (None, true) => Ok(()), // all was said; a slow farewell changes no figure
+                    (Some(status), _) => Err(ending::of_status(status, doing, &tail)),
+                    (None, false) => Err(ending::timed_out(timeout, doing)),
+                }
             }
         }
     }

@@ -8,20 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use store::{Answer, Metric, Outcome, Remark, RemarkKind, Sample, Void};
 
+use crate::conditions::Mark;
 use crate::message::{Epoch, Message, Reference, Replay, one_line};
 use crate::scenarios::SoFar;
 use crate::scenarios::invariants::plausible;
 use crate::subject::Loaded;
-
-/// What the machine did to a trial.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mark {
-    /// It may have changed figures, which are kept and marked.
-    Advisory(String),
-    /// It did, and they are refused.
-    Void(String),
-}
 
 /// The books of one cell.
 #[derive(Debug, Default)]
@@ -52,6 +43,8 @@ pub enum Entry {
     Seen(Metric, Option<f64>),
     /// A trial ended, and this is what the machine did to it.
     Trial(Vec<Mark>),
+    /// Something to be read beside the figures of so many trials.
+    Advisory(u32, String),
 }
 
 /// What a cell came to.
@@ -137,6 +130,7 @@ impl Ledger {
             Entry::Seen(metric, Some(value)) => self.value(metric, value),
             Entry::Seen(metric, None) => self.refuse(metric, "the system does not tell"),
             Entry::Trial(marks) => self.close_trial(&marks),
+            Entry::Advisory(count, text) => self.remark(RemarkKind::Advisory, count, &text),
         }
     }
 

@@ -1,0 +1,191 @@
+//! What the parent sees of one worker and of the machine around it while it works.
+
+use std::time::Duration;
+
+use store::Metric;
+
+use super::ledger::Entry;
+use crate::conditions::{Conditions, Mark, Sampler, Thermal, background, between};
+use crate::measure::PeakWatch;
+use crate::measure::nvml::Gpu;
+use crate::models::Device;
+use crate::plan::Planned;
+
+/// How often the worker's memory is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Bytes of a page, in which Linux and macOS on Intel count swapping; Apple silicon's are four times as
+/// large and its counters are in its own pages.
+const PAGE: f64 = if cfg!(all(target_os = "macos", target_arch = "aarch64")) {
+    16_384.0
+} else {
+    4096.0
+};
+
+/// Watches one worker from its start to its end.
+pub(super) struct Observer<'a> {
+    planned: &'a Planned,
+    pid: u32,
+    watch: PeakWatch,
+    sampler: Sampler,
+    gpu: Option<Gpu>,
+    /// Conditions at the start of the span that is judged next, and its trials.
+    anchor: Conditions,
+    trials: u32,
+    /// Highest memory: until the model was ready, over the worker's life, on the GPU.
+    load_peak: Option<u64>,
+    peak: Option<u64>,
+    gpu_peak: Option<u64>,
+}
+
+impl<'a> Observer<'a> {
+    pub(super) fn start(planned: &'a Planned, pid: u32) -> Self {
+        let mut sampler = Sampler::new(Some(pid));
+        let on_gpu = planned.device == Device::Cuda;
+        Self {
+            planned,
+            pid,
+            watch: PeakWatch::start(pid, LOOK),
+            anchor: sampler.read(),
+            sampler,
+            gpu: if on_gpu { Gpu::open() } else { None },
+            trials: 0,
+            load_peak: None,
+            peak: None,
+            gpu_peak: None,
+        }
+    }
+
+    /// The model is ready: what is seen from now on belongs to answering.
+    pub(super) fn loaded(&mut self) {
+        self.load_peak = self.watch.mark();
+        self.peak = self.load_peak;
+        self.look_at_gpu();
+    }
+
+    /// A trial ended: whether it counts, and what is to be said about it and those before it.
+    ///
+    /// Others' use of the processors shows over most of a second only, so that short trials are judged
+    /// together.
+    pub(super) fn trial(&mut self) -> Vec<Entry> {
+        self.trials += 1;
+        self.look_at_gpu();
+        let now = self.sampler.read();
+        let void = |mark: &Mark| matches!(mark, Mark::Void(_));
+        let marks = between(&self.anchor, &now);
+        let voids = marks.into_iter().filter(void).collect();
+        let mut entries = vec![Entry::Trial(voids)];
+        if background(&self.anchor, &now).is_some() {
+            entries.extend(self.judge(&now));
+        }
+        entries
+    }
+
+    /// The worker has ended well.
+    pub(super) fn end(mut self, own_peak: Option<u64>) -> Vec<Entry> {
+        let now = self.sampler.read();
+        let mut entries = match self.trials {
+            0 => Vec::new(),
+            _ => self.judge(&now),
+        };
+        let infer_peak = self.watch.stop();
+        let peak = self.peak.max(infer_peak).max(own_peak);
+        let bytes = |peak: Option<u64>| peak.map(|bytes| bytes as f64);
+        let seen = [
+            (Metric::LoadPeak, bytes(self.load_peak)),
+            (Metric::InferPeak, bytes(infer_peak.max(own_peak))),
+            (Metric::PeakMemory, bytes(peak)),
+        ];
+        let on_gpu = self
+            .gpu_peak
+            .map(|peak| (Metric::DeviceMemory, Some(peak as f64)));
+        let seen = seen.into_iter().chain(on_gpu);
+        let wanted = self.planned.scenario.metrics();
+        let seen = seen.filter(|(metric, _)| wanted.contains(metric));
+        entries.extend(seen.map(|(metric, value)| Entry::Seen(metric, value)));
+        entries
+    }
+
+    /// Says what the machine did since the anchor, and starts a new span.
+    fn judge(&mut self, now: &Conditions) -> Vec<Entry> {
+        let trials = std::mem::take(&mut self.trials);
+        let advisory = |mark| match mark {
+            Mark::Advisory(text) => Some(Entry::Advisory(trials, text)),
+            Mark::Void(_) => None,
+        };
+        let marks = between(&self.anchor, now).into_iter();
+        let mut entries: Vec<Entry> = marks.filter_map(advisory).collect();
+        let wanted = self.planned.scenario.metrics();
+        let told = told(&self.anchor, now).into_iter();
+        let told = told.filter(|(metric, _)| wanted.contains(metric));
+        entries.extend(told.map(|(metric, value)| Entry::Seen(metric, Some(value))));
+        self.anchor = *now;
+        entries
+    }
+
+    fn look_at_gpu(&mut self) {
+        let held = self.gpu.as_ref().and_then(|gpu| gpu.memory_of(self.pid));
+        self.gpu_peak = self.gpu_peak.max(held);
+    }
+}
+
+/// The circumstances of a span as figures, where the system tells them.
+fn told(start: &Conditions, end: &Conditions) -> Vec<(Metric, f64)> {
+    let swapped = start.swapped_out.zip(end.swapped_out);
+    let swapped = swapped.map(|(start, end)| end.saturating_sub(start) as f64 * PAGE);
+    let level = |thermal| match thermal {
+        Thermal::Nominal => 0.0,
+        Thermal::Moderate => 1.0,
+        Thermal::Heavy => 2.0,
+        Thermal::Critical => 3.0,
+    };
+    let figures = [
+        (Metric::BackgroundCpu, background(start, end)),
+        (Metric::SwappedOut, swapped),
+        (Metric::ThermalLevel, end.state.thermal.map(level)),
+    ];
+    let known = figures.into_iter();
+    known
+        .filter_map(|(metric, value)| Some((metric, value?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parent::tests::planned;
+
+    #[test]
+    fn a_watched_process_has_its_peaks_and_its_trials_are_ended() {
+        let planned = planned("cold-load");
+        let mut observer = Observer::start(&planned, std::process::id());
+        let held = std::hint::black_box(vec![1u8; 64 << 20]);
+        observer.loaded();
+        drop(held);
+        let entries = observer.trial();
+        assert!(matches!(entries[0], Entry::Trial(_)), "{entries:?}");
+        let entries = observer.end(Some(1));
+        let peak = |wanted| {
+            entries.iter().find_map(|entry| match entry {
+                Entry::Seen(metric, value) if *metric == wanted => *value,
+                _ => None,
+            })
+        };
+        assert!(
+            peak(Metric::PeakMemory) >= Some(f64::from(60 << 20)),
+            "{entries:?}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_told_is_no_figure() {
+        let nothing = Conditions::default();
+        assert_eq!(told(&nothing, &nothing), []);
+        let swapped = |pages| Conditions {
+            swapped_out: Some(pages),
+            ..Conditions::default()
+        };
+        let expected = [(Metric::SwappedOut, 2.0 * PAGE)];
+        assert_eq!(told(&swapped(3), &swapped(5)), expected);
+    }
+}
