@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::generate_command::{self, Conversation, GenerateOptions};
 use crate::models::Backend;
 use crate::scenarios;
-use crate::session::{self, Format, RunOptions, Storage};
+use crate::session::{self, Format, Readiness, RunOptions, Storage};
 use crate::source::{Network, WeightsChoice};
 use crate::subject::Stop;
 use crate::{doctor, fetch, list, worker};
@@ -136,6 +136,9 @@ struct RunArgs {
     /// Goes on with the newest unfinished session of the same plan, if there is one
     #[arg(long, conflicts_with = "no_store")]
     resume: bool,
+    /// Measures only on a machine that is fit for it; without it, every cell of an unfit one is marked
+    #[arg(long)]
+    strict: bool,
     /// Never touches the network: models come from folders and the hub's local cache
     #[arg(long)]
     offline: bool,
@@ -166,6 +169,10 @@ impl RunArgs {
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
             seed: self.seed,
+            readiness: match self.strict {
+                true => Readiness::Required,
+                false => Readiness::Marked,
+            },
             weights: weights(&self.weights)?,
             network: network(self.offline),
             timeout: duration::parse(&self.timeout)

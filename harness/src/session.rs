@@ -8,9 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
 use store::summary::{notes, rows, summary_table, text_table, verdict_line};
-use store::{Db, Document, Outcome, Run, RunFilter, Session, Uuid, Void};
+use store::{Db, Document, Outcome, Remark, RemarkKind, Run, RunFilter, Session, Uuid, Void};
 
 use crate::cli::broken_pipe;
+use crate::doctor::{self, Level};
+use crate::measure::qos::{self, Awake, Side};
 use crate::models::{Backend, Device, Place, Precision};
 use crate::parent::{Campaign, Journal, Launcher, Measured, Watch};
 use crate::plan::{Plan, Planned, Wanted};
@@ -44,12 +46,23 @@ pub struct RunOptions {
     pub weights: WeightsChoice,
     /// Whether models may be fetched.
     pub network: Network,
+    /// What to do where the machine is not fit to measure.
+    pub readiness: Readiness,
     /// Longest time for one cell.
     pub timeout: Duration,
     /// Where runs go.
     pub storage: Storage,
     /// How the end is printed.
     pub format: Format,
+}
+
+/// What to do where the machine is not fit to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Measure, and mark every cell.
+    Marked,
+    /// Refuse.
+    Required,
 }
 
 /// Where runs go.
@@ -89,6 +102,12 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
             "nothing to measure: random weights have no answers to score; add cold-load, warm-inference or state-drift"
         );
     }
+    qos::settle(Side::Parent);
+    let _awake = Awake::hold();
+    let problems = problems(&plan);
+    if let (Some(problem), Readiness::Required) = (problems.first(), options.readiness) {
+        bail!("not fit to measure: {problem}; `harness doctor` says more");
+    }
     let mut book = Book::open(options, &suite, &plan)?;
     let launcher = Launcher::own().context("cannot find this program")?;
     let mut campaign = Campaign::new(&plan, &launcher, &suite.probes_dir, options.timeout);
@@ -98,6 +117,11 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
             .progress
             .note("nothing to resume: no unfinished session of this plan, all cells are run");
     }
+    for problem in &problems {
+        let note = format!("not fit to measure, every cell is marked: {problem}");
+        display.progress.note(&note);
+    }
+    display.problems = problems;
     campaign.run(&mut display)?;
     // The table has the plan's order, whatever was complete first.
     let number = |run: &Run| plan.cells.iter().position(|cell| cell.is_of(run));
@@ -117,6 +141,16 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// What speaks against measuring now, one line each.
+fn problems(plan: &Plan) -> Vec<String> {
+    let weights = plan.cells.iter().map(|cell| cell.model.weight_bytes);
+    let found = doctor::preflight(weights.max().unwrap_or(0));
+    let problems = found.iter().filter(|found| found.level == Level::Problem);
+    problems
+        .map(|problem| format!("{}: {}", problem.subject, problem.text))
+        .collect()
 }
 
 fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Wanted> {
@@ -205,6 +239,7 @@ fn take_up<'a>(
         progress,
         book,
         taken: (cells, epochs),
+        problems: Vec::new(),
     })
 }
 
@@ -214,6 +249,8 @@ struct Display<'a> {
     book: &'a mut Book,
     /// Cells and epochs of an earlier start.
     taken: (usize, usize),
+    /// What spoke against measuring.
+    problems: Vec<String>,
 }
 
 impl Watch for Display<'_> {
@@ -222,6 +259,11 @@ impl Watch for Display<'_> {
     }
 
     fn done(&mut self, planned: &Planned, measured: Measured) -> Result<()> {
+        let marked = self.problems.iter().map(|problem| Remark {
+            kind: RemarkKind::Advisory,
+            count: 0,
+            text: format!("not fit to measure at the start: {problem}"),
+        });
         let run = Run {
             id: Uuid::now_v7(),
             session: self.book.session.id,
@@ -230,7 +272,7 @@ impl Watch for Display<'_> {
             cell: measured.cell,
             outcome: measured.told.outcome,
             answers: measured.told.answers,
-            remarks: measured.told.remarks,
+            remarks: marked.chain(measured.told.remarks).collect(),
         };
         self.progress.end(planned, &run);
         self.book.keep(run)

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::metric::Metric;
-use crate::run::{Outcome, Run, Sample, Stage, Void};
+use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
 pub use axes::{Axes, EXPONENTS};
@@ -149,6 +149,9 @@ pub struct Row {
     pub figures: BTreeMap<Metric, Figure>,
     /// Everything refused.
     pub voids: Vec<Void>,
+    /// What is to be read beside the figures, with the scenario; circumstances of several scenarios are
+    /// counted together, under `all scenarios`.
+    pub remarks: Vec<(String, Remark)>,
     /// Scenarios that failed: name, where, why.
     pub failures: Vec<(String, Stage, String)>,
     /// The status.
@@ -288,10 +291,30 @@ fn row(newest: &Newest<'_>) -> Option<Row> {
             .iter()
             .flat_map(|run| run.voids().iter().cloned())
             .collect(),
+        remarks: remarks(newest),
         failures: failures(newest),
         status,
         axes: Axes::of(newest),
     })
+}
+
+fn remarks(newest: &Newest<'_>) -> Vec<(String, Remark)> {
+    let mut all: Vec<(String, Remark)> = Vec::new();
+    for run in &newest.runs {
+        for remark in &run.remarks {
+            let same = |(_, old): &&mut (String, Remark)| {
+                old.kind == RemarkKind::Advisory && old.text == remark.text
+            };
+            match all.iter_mut().find(same) {
+                Some((scenario, old)) => {
+                    old.count = old.count.saturating_add(remark.count);
+                    "all scenarios".clone_into(scenario);
+                }
+                None => all.push((run.cell.scenario.clone(), remark.clone())),
+            }
+        }
+    }
+    all
 }
 
 fn failures(newest: &Newest<'_>) -> Vec<(String, Stage, String)> {

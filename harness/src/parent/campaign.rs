@@ -11,11 +11,16 @@ use super::journal::{Journal, Recorded};
 use super::ledger::{Entry, Ledger, Told};
 use super::schedule::{Turn, schedule, seed_of};
 use super::{Failure, Job, Launcher, run_epoch};
+use crate::cli::duration;
+use crate::conditions::{self, CoolDown, Sampler, Thermal};
 use crate::message::{Epoch, Message};
 use crate::plan::{Plan, Planned};
 
 /// Follow-ups of one cell, at most: a search that does not end is cut off.
 const MOST_FOLLOW_UPS: usize = 60;
+
+/// Longest wait for a hot machine before an epoch.
+const COOL_DOWN: Duration = Duration::from_secs(300);
 
 /// Who is told how far it is.
 pub trait Watch {
@@ -206,7 +211,13 @@ impl<'a> Campaign<'a> {
             timeout: (self.timeout, left),
         };
         watch.step(planned, number, (0, epoch.trials));
+        let hot = cool_down();
         let mut notes = Notes::begin(self.journal.as_mut(), cell, epoch);
+        if let Some(text) = hot {
+            let entry = Entry::Advisory(0, text);
+            notes.book(&entry);
+            progress.ledger.book(entry);
+        }
         let started = Instant::now();
         let end = run_epoch(&job, &mut progress.ledger, &mut |ledger, entry| {
             if let Entry::Said(Message::Trial { done, of }) = entry {
@@ -229,6 +240,20 @@ impl<'a> Campaign<'a> {
             }
         }
     }
+}
+
+/// Waits where the machine is hot; what is to be said about it.
+fn cool_down() -> Option<String> {
+    let thermal = Sampler::new(None).read().state.thermal?;
+    if thermal == Thermal::Nominal {
+        return None;
+    }
+    let CoolDown { waited, reached } = conditions::cool_down(COOL_DOWN);
+    let end = if reached { "and was" } else { "but was not" };
+    let waited = duration::format(Duration::from_secs(waited.as_secs()));
+    Some(format!(
+        "waited {waited} for the machine to cool down, {end} cool then"
+    ))
 }
 
 /// Writes one epoch to the journal, if there is one; what goes wrong is told at its end, because a

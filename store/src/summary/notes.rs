@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::verdict::STATELESS;
 use super::{Mark, Row};
-use crate::run::Stage;
+use crate::run::{RemarkKind, Stage};
 
 /// One line without control characters.
 ///
@@ -32,6 +32,10 @@ pub enum NoteKind {
     Design,
     /// A scenario gave no figures.
     Failed,
+    /// A circumstance that may have changed figures, which are kept.
+    Advisory,
+    /// Something that a scenario found out.
+    Finding,
 }
 
 impl NoteKind {
@@ -42,6 +46,8 @@ impl NoteKind {
             Self::Void => "void",
             Self::Design => "not offered",
             Self::Failed => "failed",
+            Self::Advisory => "advisory",
+            Self::Finding => "finding",
         }
     }
 }
@@ -49,7 +55,7 @@ impl NoteKind {
 /// One line below the table.
 #[derive(Clone, Debug, Serialize)]
 pub struct Note {
-    /// Refused or failed.
+    /// What kind of line.
     pub kind: NoteKind,
     /// The model it is about.
     pub model: String,
@@ -87,7 +93,7 @@ pub fn verdict_line(row: &Row) -> Option<String> {
     (!words.is_empty()).then(|| one_line(&format!("{}: {}", row.model, words.join("; "))))
 }
 
-/// The notes of one row: failures first.
+/// The notes of one row: failures first, then what was refused, then remarks.
 #[must_use]
 pub fn notes(row: &Row) -> Vec<Note> {
     let note = |kind, about, reason: &String| Note {
@@ -119,7 +125,19 @@ pub fn notes(row: &Row) -> Vec<Note> {
         };
         note(kind, about, &void.reason)
     });
-    failed.chain(voids).collect()
+    let remarks = row.remarks.iter().map(|(scenario, remark)| {
+        let about = match remark.count {
+            0 => scenario.clone(),
+            1 => "1 trial".to_owned(),
+            count => format!("{count} trials"),
+        };
+        let kind = match remark.kind {
+            RemarkKind::Advisory => NoteKind::Advisory,
+            RemarkKind::Finding => NoteKind::Finding,
+        };
+        note(kind, about, &remark.text)
+    });
+    failed.chain(voids).chain(remarks).collect()
 }
 
 const fn stage_words(stage: Stage) -> &'static str {
