@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use anyhow::Error;
 use clap::{Args, Parser, Subcommand};
 
+use crate::doctor::{self, DoctorOptions, NoiseFloor};
 use crate::generate_command::{self, Conversation, GenerateOptions};
 use crate::models::Backend;
 use crate::scenarios;
 use crate::session::{self, Format, Readiness, RunOptions, Storage};
 use crate::source::{Network, WeightsChoice};
 use crate::subject::Stop;
-use crate::{doctor, fetch, list, worker};
+use crate::{fetch, list, worker};
 
 /// Exit code where a command could not do its work at all.
 const CANNOT: u8 = 2;
@@ -64,6 +65,7 @@ Exit code: 0 fit to measure; 1 not.
 
 Examples:
   harness doctor
+  harness doctor --noise                                 how small a change shows on it?
   harness doctor --model SmolVLM-500M-Instruct --json    is there memory for it?";
 
 const FETCH_EXAMPLES: &str = "\
@@ -199,9 +201,29 @@ struct DoctorArgs {
     /// Model to have memory for: a name that list prints, a folder, or OWNER/NAME@REVISION; repeatable
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
+    /// Measures the noise floor: one embedded model in forty processes, compared two by two; keeps it
+    #[arg(long)]
+    noise: bool,
+    /// Database that keeps noise floors [default: results.db of the nearest folder upwards that has one]
+    #[arg(long, value_name = "FILE")]
+    db: Option<PathBuf>,
     /// Prints a JSON list
     #[arg(long)]
     json: bool,
+}
+
+impl DoctorArgs {
+    fn options(self) -> DoctorOptions {
+        DoctorOptions {
+            models: self.models,
+            noise: match self.noise {
+                true => NoiseFloor::Measured,
+                false => NoiseFloor::Known,
+            },
+            db: self.db,
+            format: format(self.json),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -319,7 +341,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
-        Command::Doctor(args) => doctor::run(&args.models, format(args.json), &mut out),
+        Command::Doctor(args) => doctor::run(&args.options(), &mut out),
         Command::Fetch(args) => {
             fetch::run(&args.models, network(false), format(args.json), &mut out)
         }

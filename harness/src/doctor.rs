@@ -1,14 +1,16 @@
 //! `harness doctor`: whether this machine is fit to measure now, and what to do where it is not.
 
 mod findings;
+mod noise;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
-use store::Unit;
+use store::{Db, Unit};
 
 use crate::conditions::{Sampler, busiest, clock_source, load};
 use crate::environment::os_build;
@@ -20,6 +22,31 @@ use crate::source::{Network, WeightsChoice, resolve};
 
 /// How long others' work is watched.
 const SPAN: Duration = Duration::from_secs(1);
+
+/// The embedded model that the noise floor is measured with.
+const NOISE_MODEL: &str = "tiny-smolvlm-500m-instruct";
+
+/// What `harness doctor` was asked for.
+#[derive(Clone, Debug)]
+pub struct DoctorOptions {
+    /// Models to have memory for.
+    pub models: Vec<String>,
+    /// Whether the noise floor is measured.
+    pub noise: NoiseFloor,
+    /// Where noise floors are kept; none for the workspace's database.
+    pub db: Option<PathBuf>,
+    /// How findings are printed.
+    pub format: Format,
+}
+
+/// Where the noise floor comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoiseFloor {
+    /// An A/A run now, which is kept.
+    Measured,
+    /// The last one that was kept.
+    Known,
+}
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -86,13 +113,14 @@ impl Finding {
     }
 }
 
-/// Prints all findings, with the largest of `models` to be held. Exit code 0 where the machine is fit
+/// Prints all findings, with the largest of the models to be held. Exit code 0 where the machine is fit
 /// to measure, 1 where it is not.
 ///
 /// # Errors
-/// When `out` cannot be written.
-pub fn run(models: &[String], format: Format, out: &mut dyn Write) -> Result<ExitCode> {
-    let findings = examine(models);
+/// When `out` or the database cannot be written, or the noise floor not be measured.
+pub fn run(options: &DoctorOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let findings = examine(options)?;
+    let format = options.format;
     match format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&findings)?)?,
         Format::Text => findings
@@ -126,7 +154,8 @@ pub fn preflight(weights: u64) -> Vec<Finding> {
 }
 
 /// What does not change from run to run, then the preflight.
-fn examine(models: &[String]) -> Vec<Finding> {
+fn examine(options: &DoctorOptions) -> Result<Vec<Finding>> {
+    let models = &options.models;
     let mut found = vec![hardware(), system(), build(), clock(), backends()];
     found.extend(gpu());
     let mut weights = 0;
@@ -142,8 +171,28 @@ fn examine(models: &[String]) -> Vec<Finding> {
         });
     }
     found.extend(preflight(weights));
-    // The noise floor of an A/A run of this build on this machine belongs here, as the last finding.
-    found
+    found.push(noise_floor(options)?);
+    Ok(found)
+}
+
+/// What the machine's own noise is, measured now or before.
+fn noise_floor(options: &DoctorOptions) -> Result<Finding> {
+    let database = options.db.clone().unwrap_or_else(Db::default_path);
+    let floors = match options.noise {
+        NoiseFloor::Measured => noise::measure(NOISE_MODEL, &database)?,
+        NoiseFloor::Known => noise::kept(&database),
+    };
+    let Some(newest) = floors.iter().max_by_key(|noise| noise.at) else {
+        let text = "not measured: `harness doctor --noise` takes about two minutes";
+        return Ok(Finding::note("noise floor", text));
+    };
+    let each = floors
+        .iter()
+        .map(|noise| format!("{} {:.1} %", noise.metric, 100.0 * noise.floor));
+    let (pairs, at) = (newest.pairs, newest.at.format("%Y-%m-%d %H:%M UTC"));
+    let each = each.collect::<Vec<_>>().join(", ");
+    let text = format!("{each} ({pairs} pairs, {at})");
+    Ok(Finding::ok("noise floor", text))
 }
 
 fn hardware() -> Finding {

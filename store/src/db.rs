@@ -6,6 +6,7 @@
 
 mod cells;
 mod historic;
+mod noise;
 mod open;
 mod read;
 mod verify;
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use uuid::Uuid;
+
+pub use noise::Noise;
 
 /// Marks a SQLite file as ours: `vlmb` in ASCII.
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");

@@ -203,7 +203,7 @@ fn begin(tx: &Connection, session: &Session) -> Result<(), Problem> {
 }
 
 /// Stores a machine once; its key is its content.
-fn machine(tx: &Connection, machine: &Machine) -> Result<(), Problem> {
+pub(super) fn machine(tx: &Connection, machine: &Machine) -> Result<(), Problem> {
     tx.prepare_cached(
         "INSERT INTO machine (key, chip, performance_cores, efficiency_cores, memory_gib, gpus,
             arch, os)
