@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod bandwidth;
 #[cfg(not(target_os = "macos"))]
 #[path = "linux.rs"]
 mod system;
@@ -10,6 +11,7 @@ mod system;
 mod system;
 mod watch;
 
+pub use bandwidth::{READ_BYTES, read_bandwidth};
 pub use watch::PeakWatch;
 
 /// More than this between the two clocks means that the machine slept, in nanoseconds.
