@@ -92,7 +92,7 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let (backend, device) = (task.backend, task.device);
     models::ready(Place { backend, device }).map_err(|error| (Stage::Start, error.to_string()))?;
     let ready = now_ns();
-    let gauge = OwnProcess;
+    let gauge = OwnProcess { device };
     let (base, read_before) = (gauge.footprint(), gauge.disk_read());
     let clock = Clock::start();
     let mut subject = models::load(&task.model, backend, device, task.precision)
