@@ -143,6 +143,11 @@ pub enum Message {
         /// In one line.
         text: String,
     },
+    /// Something that makes figures of this epoch less certain; they are kept.
+    Advisory {
+        /// In one line, the same words each time, so that equal ones are counted.
+        text: String,
+    },
     /// All went well. Nothing follows.
     Done {
         /// The worker's own highest footprint at its measuring points, in bytes.

@@ -90,7 +90,10 @@ pub fn run_epoch(
             }
             if let Some(done) = trial {
                 calls = done;
-                let entries = observer.trial();
+                let entries = match done {
+                    0 => observer.warmed_up(),
+                    _ => observer.trial(),
+                };
                 entries.into_iter().for_each(|entry| book(ledger, entry));
             }
         }

@@ -206,4 +206,6 @@ pub struct Allocator {
     pub cache: Option<u64>,
     /// Most in use so far.
     pub peak: Option<u64>,
+    /// Most that the device's maker recommends to use.
+    pub limit: Option<u64>,
 }

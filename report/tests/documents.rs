@@ -117,7 +117,7 @@ fn the_page_holds_every_part() {
     insta::assert_snapshot!("page_structure", lines.collect::<Vec<_>>().join("\n"));
     for needed in [
         "the machine slept during the trial",
-        "no figure: warm_inference failed: no answer within 10 min",
+        "no figure: warm-inference failed: no answer within 10 min",
         "model.safetensors: ends after",
         "Content-Security-Policy",
     ] {

@@ -130,8 +130,8 @@ metrics! {
     LoadCold "load_cold" Second LowerIsBetter 0.05 "weights and tokenizer ready, files proved absent from the page cache";
     LoadWarm "load_warm" Second LowerIsBetter 0.05 "weights and tokenizer ready, files proved resident in the page cache";
     LoadUnknown "load_unknown" Second LowerIsBetter 0.05 "weights and tokenizer ready, state of the page cache not proved";
-    LoadRate "load_rate" BytePerSecond HigherIsBetter 0.05 "bytes of the weight files over the time to load them";
-    LoadRead "load_read" Byte LowerIsBetter 0.05 "bytes that storage delivered while loading";
+    LoadRate "load_rate" BytePerSecond HigherIsBetter 0.05 "bytes of the weight files over the time of a cold load";
+    LoadRead "load_read" Byte LowerIsBetter 0.05 "bytes that storage delivered during a load that was to be cold";
     FirstInference "first_inference" Second LowerIsBetter 0.05 "the first request after loading, from request to text";
     Inference "inference" Second LowerIsBetter 0.03 "a warm request, from request to text";
     WarmUp "warm_up" Second LowerIsBetter 0.05 "requests before the first that counts, in order: the first-calls curve";

@@ -23,7 +23,8 @@ pub use notes::{Note, NoteKind, notes, one_line, verdict_line};
 pub use recommend::{Recommendation, recommend};
 pub use table::{display_width, summary_table, text_table};
 
-/// What one scenario is about, told from its name.
+/// What one scenario is about, told from its whole name: `warm-small` is not `warm-inference`, and
+/// its figures stand in no table beside those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Cold and warm loading.
@@ -44,19 +45,17 @@ impl Kind {
     /// The kind of a scenario; none for one that has no verdict here.
     #[must_use]
     pub fn of(scenario: &str) -> Option<Self> {
-        // `context` before `text`, which it contains.
-        const WORDS: [(&str, Kind); 7] = [
-            ("context", Kind::Context),
-            ("text", Kind::Text),
+        const NAMES: [(&str, Kind); 6] = [
+            ("cold-load", Kind::Load),
+            ("warm-inference", Kind::Warm),
+            ("state-drift", Kind::Drift),
+            ("text-only", Kind::Text),
             ("vision", Kind::Vision),
-            ("drift", Kind::Drift),
-            ("load", Kind::Load),
-            ("warm", Kind::Warm),
-            ("inference", Kind::Warm),
+            ("context", Kind::Context),
         ];
-        WORDS
+        NAMES
             .iter()
-            .find(|(word, _)| scenario.contains(word))
+            .find(|(name, _)| *name == scenario)
             .map(|(_, kind)| *kind)
     }
 
@@ -346,12 +345,12 @@ pub const fn home(metric: Metric) -> Kind {
         | M::LoadCold
         | M::LoadWarm
         | M::LoadUnknown
-        | M::FirstInference
-        | M::BaseMemory
-        | M::LoadMemory
         | M::LoadRate
         | M::LoadRead
         | M::LoadPeak
+        | M::FirstInference
+        | M::BaseMemory
+        | M::LoadMemory
         | M::MemoryLimit
         | M::PeakMemory => Kind::Load,
         M::CallMemory

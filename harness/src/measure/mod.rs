@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod bandwidth;
 pub mod nvml;
 pub mod qos;
 #[cfg(not(target_os = "macos"))]
@@ -12,6 +13,7 @@ mod system;
 mod system;
 mod watch;
 
+pub use bandwidth::{READ_BYTES, read_bandwidth};
 #[cfg(not(target_os = "macos"))]
 pub(crate) use system::TICK_MS;
 pub use watch::PeakWatch;

@@ -20,7 +20,7 @@ use crate::models::listing::Stored;
 use crate::models::published::Form;
 use crate::picture::Frames;
 use crate::side_file::read_json;
-use crate::subject::{Message, Request, Subject, Turns};
+use crate::subject::{Allocator, Message, Request, Subject, Turns};
 use crate::tensor::{DType, Tensor};
 use crate::weights::Facts;
 pub use backend::{Backend, Device, Place, Precision};
@@ -275,6 +275,16 @@ pub fn ready(place: Place) -> Result<()> {
         let one = T::from_f32(&[1.0], &[1], DType::F32, on)?;
         T::eval(&[&one.scale(2.0)?])
     })
+}
+
+/// What the library's allocator counts on its device.
+///
+/// # Errors
+/// As [`ready`].
+pub fn memory(place: Place) -> Result<Allocator> {
+    on_library!(place, |T, on| Ok(
+        <<T as Tensor>::Device as crate::tensor::Device>::memory(on)
+    ))
 }
 
 /// Loads onto one library's device.

@@ -156,7 +156,10 @@ impl<'a> Campaign<'a> {
     /// What a cell wants beyond its plan.
     fn next(&self, cell: usize) -> Option<Epoch> {
         let (planned, progress) = (&self.plan.cells[cell], &self.cells[cell]);
-        let more = progress.epochs < planned.epochs.len() + MOST_FOLLOW_UPS;
+        // One that the time limit would cut off would take the figures of the whole cell with it.
+        let each = progress.spent / u32::try_from(progress.epochs.max(1)).unwrap_or(u32::MAX);
+        let more = progress.epochs < planned.epochs.len() + MOST_FOLLOW_UPS
+            && progress.spent + each < self.timeout;
         let so_far = progress.ledger.so_far();
         more.then(|| planned.scenario.follow_up(self.plan.profile, &so_far))?
     }
@@ -220,7 +223,12 @@ impl<'a> Campaign<'a> {
         }
         let started = Instant::now();
         let end = run_epoch(&job, &mut progress.ledger, &mut |ledger, entry| {
-            if let Entry::Said(Message::Trial { done, of }) = entry {
+            // None done yet: the warm-up is over, which is no step.
+            if let Entry::Said(Message::Trial {
+                done: done @ 1..,
+                of,
+            }) = entry
+            {
                 watch.step(planned, number, (done, of));
             }
             notes.book(&entry);

@@ -63,6 +63,13 @@ impl<'a> Observer<'a> {
         self.look_at_gpu();
     }
 
+    /// The warm-up is over, and no trial: what the machine did until now matters no more.
+    pub(super) fn warmed_up(&mut self) -> Vec<Entry> {
+        self.anchor = self.sampler.read();
+        self.trials = 0;
+        vec![Entry::Trial(Vec::new())]
+    }
+
     /// A trial ended: whether it counts, and what is to be said about it and those before it.
     ///
     /// Others' use of the processors shows over most of a second only, so that short trials are judged

@@ -5,11 +5,24 @@ use std::time::Duration;
 use store::Metric;
 use store::metric::Unit;
 
+use crate::measure;
 use crate::score::is_echo;
 use crate::subject::{Pass, Reply, Request, Stages, Stop};
 
 /// Bytes a second that no memory of a machine this program runs on delivers: ten times 1 TB/s.
 const BANDWIDTH_ROOF: f64 = 1e13;
+
+/// What the measured bandwidth may be too low by, because other programs read too.
+const MARGIN: f64 = 1.1;
+
+/// Bytes read a token up to which weights may stay in a cache, so that memory is no roof: as many
+/// as the bandwidth is measured with.
+const CACHED: u64 = measure::READ_BYTES as u64;
+
+/// I8: copies of the weights that loading may keep, one and half of one for what is packed anew;
+/// and the bytes that anything else may take.
+const COPIES: f64 = 1.5;
+const BESIDES: f64 = 256.0 * 1_048_576.0;
 
 /// What makes every figure of a reply worthless: I1, I2, I5, I6, I7. The first one found.
 #[must_use]
@@ -104,11 +117,30 @@ pub fn impossible_times(request: &Request<'_>, stages: &Stages, wall: Duration) 
     longer.then(|| format!("clock: {:?} inside, {wall:?} outside", stages.total))
 }
 
+/// I8: memory that only a second copy of the weights would take.
+#[must_use]
+pub fn second_copy(taken: f64, held_bytes: u64) -> Option<String> {
+    let bound = COPIES * held_bytes as f64 + BESIDES;
+    (taken > bound).then(|| {
+        format!("I8: {taken} bytes for weights of {held_bytes}: more than one copy of the weights")
+    })
+}
+
+/// What I9 takes for the most that memory delivers, in bytes a second. The roof that was measured
+/// holds where each token reads more than a cache might keep, see [`CACHED`]; elsewhere, and where
+/// none could be measured, a constant that no memory reaches.
+#[must_use]
+pub fn roof(read_bytes: u64, measure: impl FnOnce() -> Option<f64>) -> f64 {
+    let measured = (read_bytes > CACHED).then(measure).flatten();
+    measured.map_or(BANDWIDTH_ROOF, |roof| roof * MARGIN)
+}
+
 /// I9: every generated token reads the weights once, so no rate beats the memory.
 #[must_use]
-pub fn above_roof(tokens_per_second: f64, weight_bytes: u64) -> Option<String> {
-    let rate = tokens_per_second * weight_bytes as f64;
-    (rate > BANDWIDTH_ROOF).then(|| format!("I9: {rate:.1e} bytes of weights a second"))
+pub fn above_roof(bytes_per_second: f64, roof: f64) -> Option<String> {
+    (bytes_per_second > roof).then(|| {
+        format!("I9: {bytes_per_second:.1e} bytes of weights a second, memory gives {roof:.1e}")
+    })
 }
 
 /// Why one value cannot be; checked where it is made and again where it arrives.
@@ -211,13 +243,26 @@ mod tests {
     }
 
     #[test]
-    fn rates_above_any_memory_are_refused() {
-        assert!(
-            above_roof(13_022.0, 2_300_000_000)
-                .unwrap()
-                .starts_with("I9")
-        );
-        assert_eq!(above_roof(17.2, 2_300_000_000), None);
+    fn rates_above_the_memory_are_refused() {
+        let check = |read_bytes, measured, rate: f64, refused: bool| {
+            let reason = above_roof(rate, roof(read_bytes, || measured));
+            assert_eq!(reason.is_some(), refused, "{reason:?}");
+            assert!(reason.is_none_or(|reason| reason.starts_with("I9")));
+        };
+        let large = 1 << 30;
+        check(large, Some(1e10), 1.05e10, false);
+        check(large, Some(1e10), 1.2e10, true);
+        check(large, None, 9e12, false);
+        check(large, None, 3e13, true);
+        check(1 << 20, Some(1e10), 9e12, false);
+    }
+
+    #[test]
+    fn a_second_copy_is_seen_beyond_what_else_loading_takes() {
+        let gib = f64::from(1 << 30);
+        assert_eq!(second_copy(1.7 * gib, 1 << 30), None);
+        assert_eq!(second_copy(2.0 * gib, 1 << 30).unwrap()[..2], *"I8");
+        assert_eq!(second_copy(0.2 * gib, 1 << 20), None);
     }
 
     #[test]

@@ -143,7 +143,12 @@ pub trait Scenario: Sync {
 /// Every scenario, in the order they are run.
 pub static SCENARIOS: &[&dyn Scenario] = &[
     &cold_load::ColdLoad,
-    &warm_inference::WarmInference,
+    &warm_inference::MEDIUM,
+    &warm_inference::SMALL,
+    &warm_inference::PHOTO,
+    &warm_inference::SMALL_SHORT,
+    &warm_inference::MEDIUM_SHORT,
+    &warm_inference::PHOTO_SHORT,
     &vision::Vision,
     &text_only::TextOnly,
     &context::Context,
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn every_scenario_has_epochs_and_metrics() {
         for scenario in SCENARIOS {
-            for profile in Profile::ALL {
+            for profile in [Profile::Standard, Profile::Full] {
                 assert!(!scenario.epochs(profile).is_empty(), "{}", scenario.name());
             }
             assert!(!scenario.metrics().is_empty(), "{}", scenario.name());

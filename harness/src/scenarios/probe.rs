@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use store::{Answer, Metric, Void};
 
+use crate::machine;
 use crate::measure::{self, Clock};
 use crate::message::{Epoch, Message, Reference, one_line};
+use crate::models::Device;
 use crate::probes::ProbeSet;
 use crate::subject::{self, AskError, Pass, Reply, Request, Stop, Subject};
 
@@ -20,11 +22,21 @@ pub trait Gauge {
     fn footprint(&self) -> Option<u64>;
     /// Bytes that storage delivered to this process so far.
     fn disk_read(&self) -> Option<u64>;
+    /// Resident pages of mapped files, in bytes.
+    fn mapped(&self) -> Option<u64>;
+    /// Memory of the machine, in bytes.
+    fn installed(&self) -> Option<u64>;
+    /// Bytes a second that memory delivers where the model computes, measured now: for a moment it
+    /// takes 64 MiB and all cores. None where that cannot be measured from here, as for a GPU.
+    fn bandwidth(&self) -> Option<f64>;
 }
 
 /// The real counters.
 #[derive(Clone, Copy, Debug)]
-pub struct OwnProcess;
+pub struct OwnProcess {
+    /// Where the model computes.
+    pub device: Device,
+}
 
 impl Gauge for OwnProcess {
     fn footprint(&self) -> Option<u64> {
@@ -33,6 +45,18 @@ impl Gauge for OwnProcess {
 
     fn disk_read(&self) -> Option<u64> {
         measure::disk_read_bytes(std::process::id())
+    }
+
+    fn mapped(&self) -> Option<u64> {
+        measure::memory(std::process::id())?.mapped
+    }
+
+    fn installed(&self) -> Option<u64> {
+        Some(u64::from(machine::detect().memory_gib) << 30).filter(|&bytes| bytes > 0)
+    }
+
+    fn bandwidth(&self) -> Option<f64> {
+        (self.device == Device::Cpu).then(measure::read_bandwidth)
     }
 }
 
@@ -64,6 +88,8 @@ pub struct Asked {
     pub broken: Option<String>,
     /// What voids its times, the broken invariant included.
     pub untimed: Option<String>,
+    /// The same for one of the first requests, which may still read code from storage.
+    pub untimed_first: Option<String>,
 }
 
 /// One question.
@@ -159,20 +185,20 @@ impl Probe<'_> {
             .zip(before)
             .map(|(after, before)| after.saturating_sub(before));
         let broken = invariants::broken(&request, &reply, subject.loaded().placeholder.as_deref());
-        let untimed = broken.clone().or_else(|| match read {
-            _ if slept => Some("the machine slept".to_owned()),
-            Some(bytes) if bytes > PAGE_INS => {
-                Some(format!("{bytes} bytes read from storage in a warm request"))
-            }
-            _ => None,
+        let untimed_first = broken
+            .clone()
+            .or_else(|| slept.then(|| "the machine slept".to_owned()))
+            .or_else(|| invariants::impossible_times(&request, &reply.stages, wall))
+            .or_else(|| invariants::hollow(&request, &reply));
+        let paged = read.filter(|&bytes| bytes > PAGE_INS);
+        let untimed = untimed_first.clone().or_else(|| {
+            paged.map(|bytes| format!("{bytes} bytes read from storage in a warm request"))
         });
-        let untimed =
-            untimed.or_else(|| invariants::impossible_times(&request, &reply.stages, wall));
-        let untimed = untimed.or_else(|| invariants::hollow(&request, &reply));
         Ok(Asked {
             reply,
             broken,
             untimed,
+            untimed_first,
         })
     }
 
@@ -226,7 +252,7 @@ impl Probe<'_> {
         }));
     }
 
-    /// So many trials of so many are done.
+    /// So many trials of so many are done; none, where the warm-up is over.
     pub fn progress(&mut self, done: usize, of: usize) {
         let count = |n| u32::try_from(n).unwrap_or(u32::MAX);
         (self.out)(Message::Trial {
@@ -238,6 +264,13 @@ impl Probe<'_> {
     /// Something found out, to be read beside the figures.
     pub fn finding(&mut self, text: &str) {
         (self.out)(Message::Finding {
+            text: one_line(text),
+        });
+    }
+
+    /// Something that makes figures of this epoch less certain, in the same words each time.
+    pub fn advisory(&mut self, text: &str) {
+        (self.out)(Message::Advisory {
             text: one_line(text),
         });
     }

@@ -74,7 +74,7 @@ fn vision(right: &[f64], control: &[f64], distinct: f64) -> Run {
 
 fn text(right: &[f64], degenerate: &[f64]) -> Run {
     measured(
-        "text",
+        "text-only",
         &[
             (Metric::TextRight, &[right]),
             (Metric::TextDegenerate, &[degenerate]),
@@ -84,7 +84,7 @@ fn text(right: &[f64], degenerate: &[f64]) -> Run {
 
 fn drift(fresh: &[f64], diverged: &[f64], margins: &[f64], noise: f64) -> Run {
     measured(
-        "drift",
+        "state-drift",
         &[
             (Metric::FreshExactMatch, &[fresh]),
             (Metric::DivergedAt, &[diverged]),
@@ -98,8 +98,14 @@ fn drift(fresh: &[f64], diverged: &[f64], margins: &[f64], noise: f64) -> Run {
 /// A model without fault.
 pub(super) fn sound() -> Vec<Run> {
     vec![
-        measured("load", &[(Metric::LoadWarm, &[&[0.2], &[0.2], &[0.2]])]),
-        measured("warm", &[(Metric::Inference, &[&[0.1, 0.1], &[0.1, 0.1]])]),
+        measured(
+            "cold-load",
+            &[(Metric::LoadWarm, &[&[0.2], &[0.2], &[0.2]])],
+        ),
+        measured(
+            "warm-inference",
+            &[(Metric::Inference, &[&[0.1, 0.1], &[0.1, 0.1]])],
+        ),
         drift(&[1.0, 1.0], &[-1.0, -1.0], &[], 0.0),
         text(RIGHT, WRONG),
         vision(RIGHT, WRONG, 1.0),
@@ -128,6 +134,22 @@ fn with(replaced: &[Run]) -> Row {
 
 fn status(row: &Row) -> String {
     format!("{} {}", row.status.rule, row.status.label)
+}
+
+#[test]
+fn a_part_of_a_name_makes_no_kind() {
+    let check = |name, expected| assert_eq!(Kind::of(name), expected, "{name}");
+    check("warm-inference", Some(Kind::Warm));
+    check("text-only", Some(Kind::Text));
+    for name in [
+        "warm-small",
+        "warm-photo-short",
+        "inference",
+        "context-long",
+        "",
+    ] {
+        check(name, None);
+    }
 }
 
 #[test]
@@ -179,7 +201,7 @@ fn a_scenario_that_raises_is_an_error_and_the_model_broken() {
         (row.vision.label.as_str(), status(&row).as_str()),
         ("ERROR", "R2 Broken")
     );
-    let row = with(&[failed("load", Stage::Load, "missing tensor")]);
+    let row = with(&[failed("cold-load", Stage::Load, "missing tensor")]);
     assert_eq!(
         (status(&row).as_str(), row.status.detail.as_str()),
         ("R2 Broken", "load: missing tensor")
@@ -248,13 +270,13 @@ fn the_drifted_logits_themselves_excuse_nothing() {
 
 #[test]
 fn a_call_that_raises_is_named() {
-    let row = with(&[failed("drift", Stage::Ask, "call 2: axis remapping")]);
+    let row = with(&[failed("state-drift", Stage::Ask, "call 2: axis remapping")]);
     assert_eq!(
         (row.drift.label.as_str(), status(&row).as_str()),
         ("ERROR@2", "R4 State Issues")
     );
     assert_eq!(
-        with(&[failed("drift", Stage::Crash, "signal 9")])
+        with(&[failed("state-drift", Stage::Crash, "signal 9")])
             .drift
             .label,
         "ERROR"
@@ -278,11 +300,15 @@ fn text_verdicts() {
         "R8 Reliable",
     );
     check(
-        failed("text", Stage::Ask, "no image"),
+        failed("text-only", Stage::Ask, "no image"),
         "API-ERROR",
         "R6 Text Untested",
     );
-    let declared = failed("text", Stage::Ask, "unsupported by design: needs a picture");
+    let declared = failed(
+        "text-only",
+        Stage::Ask,
+        "unsupported by design: needs a picture",
+    );
     check(declared, "UNSUPPORTED-BY-DESIGN", "R6 Vision-Only");
 }
 
@@ -307,7 +333,10 @@ fn context_verdicts() {
 
 #[test]
 fn one_epoch_of_a_timed_scenario_is_not_enough() {
-    let row = with(&[measured("warm", &[(Metric::Inference, &[&[0.1, 0.1]])])]);
+    let row = with(&[measured(
+        "warm-inference",
+        &[(Metric::Inference, &[&[0.1, 0.1]])],
+    )]);
     assert_eq!(status(&row), "R1 Not Measured");
     assert_eq!(row.status.detail, "warm inference: 1 epoch, wanted 2");
 }
@@ -371,7 +400,7 @@ fn rows_stand_in_order_of_first_appearance() {
 #[test]
 fn every_cell_of_the_table_is_a_figure_a_reason_or_not_available() {
     let mut warm = measured(
-        "warm",
+        "warm-inference",
         &[
             (Metric::Inference, &[&[0.1, 0.1], &[0.1, 0.1]]),
             (Metric::Decode, &[&[50.0], &[50.0], &[50.0]]),

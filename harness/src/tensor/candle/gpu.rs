@@ -15,6 +15,7 @@ use half::f16;
 
 use super::Candle;
 use crate::error::{Error, Result};
+use crate::subject::Allocator;
 use crate::tensor::{Affine, Tensor as _};
 
 /// Device files of NVIDIA's driver on Linux, and of the one that Windows lends to Linux.
@@ -48,6 +49,35 @@ pub(super) fn cuda() -> Result<Device> {
 
 fn refused(why: &str) -> Result<Device> {
     Err(Error::Unavailable(why.to_owned()))
+}
+
+/// What the device's driver counts: of Metal this process's allocations, candle's cache of buffers
+/// included, of CUDA what all processes use. candle itself counts nothing, on a processor neither.
+pub(super) fn memory(on: &Device) -> Allocator {
+    match on {
+        #[cfg(feature = "metal")]
+        Device::Metal(device) => {
+            let bytes = |count: usize| u64::try_from(count).ok();
+            let device = device.metal_device();
+            Allocator {
+                active: bytes(device.current_allocated_size()),
+                limit: bytes(device.recommended_max_working_set_size()),
+                ..Allocator::default()
+            }
+        }
+        #[cfg(feature = "cuda")]
+        Device::Cuda(_) => {
+            use candle_core::cuda_backend::cudarc::driver::result::mem_get_info;
+            let bytes = |count: usize| u64::try_from(count).ok();
+            let (free, total) = mem_get_info().unwrap_or_default();
+            Allocator {
+                active: bytes(total - free).filter(|_| total > 0),
+                limit: bytes(total).filter(|&total| total > 0),
+                ..Allocator::default()
+            }
+        }
+        _ => Allocator::default(),
+    }
 }
 
 /// Index of the first largest element of the last axis. candle's own kernels for it take any of equals.

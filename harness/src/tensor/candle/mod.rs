@@ -69,7 +69,7 @@ impl super::Device for On {
     }
 
     fn memory(&self) -> Allocator {
-        Allocator::default() // candle does not count its allocations
+        gpu::memory(&self.0)
     }
 
     fn release(&self) -> Result<()> {

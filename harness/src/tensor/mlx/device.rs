@@ -83,6 +83,14 @@ impl tensor::Device for On {
             cache: memory::cache_memory().ok().and_then(bytes),
             // After a reset the peak starts at zero, whatever is held.
             peak: peak.max(active),
+            // Its default limit is one and a half of the working set that Metal recommends.
+            limit: match self.0 {
+                Device::Metal => memory::memory_limit()
+                    .ok()
+                    .and_then(bytes)
+                    .map(|limit| limit / 3 * 2),
+                _ => None,
+            },
         }
     }
 

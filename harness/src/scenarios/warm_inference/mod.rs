@@ -1,0 +1,196 @@
+//! `warm-inference` and its kin: how fast a loaded model answers about pictures of one size.
+
+mod passes;
+mod stopping;
+#[cfg(test)]
+mod tests;
+mod workload;
+
+use store::Metric;
+
+use crate::message::Epoch;
+use crate::subject::{AskError, Subject};
+
+use super::{Needs, Probe, Profile, Scenario, SoFar};
+use passes::Sitting;
+use workload::Length;
+
+pub(super) use workload::{Pictures, Workload};
+
+/// Epochs of one cell at most, those that follow up included.
+const MOST_EPOCHS: usize = 10;
+
+/// Warm requests of one workload.
+///
+/// No picture is asked about twice, so that no cache of the engine answers, but for one request that
+/// is to show such a cache. A trial asks as a user would (greedy, natural end, no barriers), then for
+/// exactly 64 ids (16 where the answer is short); then every first of two trials for as many ids
+/// again with a barrier after each phase, and every second about its own first picture again. What
+/// the barriers cost, and what a known picture saves, compares requests of the same trials and of the
+/// same length.
+///
+/// An epoch ends when its figures are narrow, see [`stopping`]; so does the cell of the main workload
+/// in longer profiles. Trial 0 of so many is told when the warm-up is over.
+pub(super) struct WarmInference {
+    name: &'static str,
+    about: &'static str,
+    workload: Workload,
+    /// Planned epochs in each profile.
+    epochs: [usize; 3],
+    /// Epochs up to which figures that are still wide get one more.
+    most_epochs: usize,
+}
+
+impl WarmInference {
+    /// A workload beside the main one: not in the shortest profile, and with no follow-ups.
+    const fn beside(
+        name: &'static str,
+        about: &'static str,
+        size: (u32, u32),
+        length: Length,
+    ) -> Self {
+        Self {
+            name,
+            about,
+            workload: Workload { size, length },
+            epochs: [0, 3, 10],
+            most_epochs: 0,
+        }
+    }
+}
+
+/// The main workload.
+pub(super) static MEDIUM: WarmInference = WarmInference {
+    name: "warm-inference",
+    about: "a loaded model's answer: total, first token, decode rate, phases",
+    workload: DESCRIBE,
+    epochs: [2, 5, 10],
+    most_epochs: MOST_EPOCHS,
+};
+
+/// What the main workload asks, and the first request after loading.
+pub(super) const DESCRIBE: Workload = Workload {
+    size: (448, 448),
+    length: Length::Describe,
+};
+
+pub(super) static SMALL: WarmInference = WarmInference::beside(
+    "warm-small",
+    "the same with pictures of 224 x 224",
+    (224, 224),
+    Length::Describe,
+);
+
+pub(super) static PHOTO: WarmInference = WarmInference::beside(
+    "warm-photo",
+    "the same with pictures of 1024 x 683",
+    (1024, 683),
+    Length::Describe,
+);
+
+pub(super) static SMALL_SHORT: WarmInference = WarmInference::beside(
+    "warm-small-short",
+    "a few words about pictures of 224 x 224",
+    (224, 224),
+    Length::Short,
+);
+
+pub(super) static MEDIUM_SHORT: WarmInference = WarmInference::beside(
+    "warm-short",
+    "a few words about pictures of 448 x 448",
+    (448, 448),
+    Length::Short,
+);
+
+pub(super) static PHOTO_SHORT: WarmInference = WarmInference::beside(
+    "warm-photo-short",
+    "a few words about pictures of 1024 x 683",
+    (1024, 683),
+    Length::Short,
+);
+
+impl Scenario for WarmInference {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn version(&self) -> u32 {
+        2
+    }
+
+    fn metrics(&self) -> &'static [Metric] {
+        &[
+            Metric::WarmUp,
+            Metric::Inference,
+            Metric::Ttft,
+            Metric::ModelTtft,
+            Metric::InterToken,
+            Metric::Decode,
+            Metric::WeightBandwidth,
+            Metric::ImagePrep,
+            Metric::VisionEncode,
+            Metric::VisionPerTile,
+            Metric::Prefill,
+            Metric::Unattributed,
+            Metric::BarrierOverhead,
+            Metric::RepeatedInference,
+            Metric::ImageCacheGain,
+            Metric::PromptTokens,
+            Metric::ImageTokens,
+            Metric::OutputTokens,
+            Metric::InferPeak,
+            Metric::DevicePeak,
+            Metric::MappedResident,
+            Metric::DeviceMemory,
+            Metric::BackgroundCpu,
+            Metric::SwappedOut,
+            Metric::ThermalLevel,
+            Metric::Overhead,
+        ]
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::AnyWeights
+    }
+
+    fn epochs(&self, profile: Profile) -> Vec<Epoch> {
+        let [least, trials, least_s, most_s] =
+            profile.pick([[3, 5, 0, 60], [10, 30, 0, 60], [10, 60, 30, 300]]);
+        let epoch = Epoch {
+            least,
+            least_s,
+            most_s,
+            ..Epoch::new("", trials)
+        };
+        vec![epoch; profile.pick(self.epochs)]
+    }
+
+    fn follow_up(&self, profile: Profile, so_far: &SoFar<'_>) -> Option<Epoch> {
+        let more = profile != Profile::Quick && so_far.epochs.len() < self.most_epochs;
+        let wanted = more && stopping::wide(so_far);
+        wanted.then(|| self.epochs(profile).pop())?
+    }
+
+    fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
+        let epoch = probe.epoch;
+        let most = epoch.trials as usize;
+        let mut sitting = Sitting::begin(subject, probe, self.workload)?;
+        sitting.warm_up()?;
+        sitting.probe.progress(0, most);
+        let began = sitting.probe.model_time;
+        for trial in 0..most {
+            sitting.trial(trial)?;
+            sitting.probe.progress(trial + 1, most);
+            let spent = sitting.probe.model_time - began;
+            if stopping::over(epoch, (trial + 1, spent), &sitting.values) {
+                break;
+            }
+        }
+        sitting.end();
+        Ok(())
+    }
+}

@@ -1,0 +1,256 @@
+//! The requests of one epoch, and what each of them tells.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use store::Metric;
+use store::stats::median;
+use store::stats::stop::settled;
+
+use crate::scenarios::invariants::{above_roof, roof};
+use crate::scenarios::probe::{Asked, Place, Probe, Question};
+use crate::subject::{AskError, Message, Pass, Reply, Stop, Subject};
+
+use super::workload::{Pictures, Workload};
+
+/// Ids decoded where the length is fixed, or as many as an answer has at most.
+pub(super) const FIXED: usize = 64;
+
+/// Fewest and most requests before the first that counts.
+const WARM_UP: (usize, usize) = (2, 8);
+
+/// Work after which no warm-up beyond the fewest starts: a full-size model on a slow processor, half
+/// a minute a request, must fit into the cell's limit.
+const ENOUGH: Duration = Duration::from_secs(60);
+
+/// Pictures that a trial may need.
+const PICTURES: usize = 3;
+
+/// Shares above which the phases of an epoch are less certain: of what no phase accounts for, and of
+/// what the barriers cost.
+const UNATTRIBUTED: f64 = 0.05;
+const BARRIERS: f64 = 0.03;
+
+/// One epoch under way.
+pub(super) struct Sitting<'a, 'p> {
+    pub(super) subject: &'a mut dyn Subject,
+    pub(super) probe: &'a mut Probe<'p>,
+    workload: Workload,
+    pictures: Pictures,
+    messages: [Message; 1],
+    /// Most bytes of weights a second, see [`roof`].
+    roof: f64,
+    /// What the trials so far have shown.
+    pub(super) values: BTreeMap<Metric, Vec<f64>>,
+    /// Totals of a fixed number of ids, without and with barriers, of the same trials.
+    barriers: Vec<(f64, f64)>,
+    /// Totals about a new picture and about the same again, of the same trials.
+    repeats: Vec<(f64, f64)>,
+}
+
+impl<'a, 'p> Sitting<'a, 'p> {
+    /// Measures the memory's bandwidth, if need be: before the warm-up, which settles again what
+    /// that disturbs.
+    pub(super) fn begin(
+        subject: &'a mut dyn Subject,
+        probe: &'a mut Probe<'p>,
+        workload: Workload,
+    ) -> Result<Self, AskError> {
+        let roof = roof(subject.loaded().read_bytes, || probe.gauge.bandwidth());
+        Ok(Self {
+            messages: workload.messages(probe.set),
+            pictures: Pictures::new(workload, probe.seed)?,
+            subject,
+            probe,
+            workload,
+            roof,
+            values: BTreeMap::new(),
+            barriers: Vec::new(),
+            repeats: Vec::new(),
+        })
+    }
+
+    /// Asks for the fixed number of ids until two successive totals are alike.
+    pub(super) fn warm_up(&mut self) -> Result<(), AskError> {
+        let began = self.probe.model_time;
+        let mut totals = Vec::new();
+        loop {
+            let enough = settled(&totals) || self.probe.model_time - began > ENOUGH;
+            if totals.len() >= WARM_UP.1 || (totals.len() >= WARM_UP.0 && enough) {
+                return Ok(());
+            }
+            let asked = self.ask(totals.len(), Stop::AtLimit, Pass::Fused)?;
+            let (total, fault) = (total(&asked.reply), asked.untimed_first.as_deref());
+            self.probe.value_unless(fault, Metric::WarmUp, total);
+            totals.push(total);
+        }
+    }
+
+    /// One trial, the first being 0.
+    pub(super) fn trial(&mut self, trial: usize) -> Result<(), AskError> {
+        let first = WARM_UP.1 + PICTURES * trial;
+        let natural = self.natural(first)?;
+        if trial == 0 {
+            let (item, arm) = ("novel", self.workload.arm());
+            self.probe.answer(Place { item, arm }, &natural.reply, None);
+        }
+        let fixed = self.fixed(first + 1)?;
+        if trial.is_multiple_of(2) {
+            let phased = self.phased(first + 2)?;
+            self.barriers.extend(timed(&fixed).zip(timed(&phased)));
+        } else {
+            let repeated = self.repeated(first)?;
+            self.repeats.extend(timed(&natural).zip(timed(&repeated)));
+        }
+        Ok(())
+    }
+
+    /// Asks about the `n`-th picture.
+    fn ask(&mut self, n: usize, stop: Stop, pass: Pass) -> Result<Asked, AskError> {
+        let picture = self.pictures.nth(n)?;
+        let most = match stop {
+            Stop::AtStopId => self.workload.most(),
+            Stop::AtLimit => self.workload.most().min(FIXED),
+        };
+        let question = Question {
+            stop,
+            pass,
+            ..Question::new(Some(&picture), &self.messages, most)
+        };
+        self.probe.ask(self.subject, &question)
+    }
+
+    /// As a user would ask.
+    fn natural(&mut self, n: usize) -> Result<Asked, AskError> {
+        let asked = self.ask(n, Stop::AtStopId, Pass::Fused)?;
+        let reply = &asked.reply;
+        let first = seconds(reply.stages.tokens.first().copied());
+        let count = |n: usize| n as f64;
+        let values = [
+            (Metric::Inference, total(reply)),
+            (Metric::Ttft, first),
+            (
+                Metric::ModelTtft,
+                first - reply.stages.image_prep.as_secs_f64(),
+            ),
+            (Metric::PromptTokens, count(reply.positions)),
+            (Metric::ImageTokens, count(reply.image_tokens)),
+            (Metric::OutputTokens, count(reply.output_ids.len())),
+        ];
+        self.keep(asked.untimed.as_deref(), &values);
+        Ok(asked)
+    }
+
+    /// As a user would ask again about the same picture.
+    fn repeated(&mut self, n: usize) -> Result<Asked, AskError> {
+        let asked = self.ask(n, Stop::AtStopId, Pass::Fused)?;
+        let values = [(Metric::RepeatedInference, total(&asked.reply))];
+        self.keep(asked.untimed.as_deref(), &values);
+        Ok(asked)
+    }
+
+    /// A fixed number of ids.
+    fn fixed(&mut self, n: usize) -> Result<Asked, AskError> {
+        let asked = self.ask(n, Stop::AtLimit, Pass::Fused)?;
+        let tokens = &asked.reply.stages.tokens;
+        let span = seconds(tokens.last().copied()) - seconds(tokens.first().copied());
+        let rate = tokens.len().saturating_sub(1) as f64 / span;
+        let bytes = rate * self.subject.loaded().read_bytes as f64;
+        let fault = asked.untimed.clone();
+        let fault = fault.or_else(|| above_roof(bytes, self.roof));
+        let rates = [(Metric::Decode, rate), (Metric::WeightBandwidth, bytes)];
+        self.keep(fault.as_deref(), &rates);
+        for pair in tokens.windows(2) {
+            let gap = pair[1].saturating_sub(pair[0]).as_secs_f64();
+            self.keep(fault.as_deref(), &[(Metric::InterToken, gap)]);
+        }
+        Ok(asked)
+    }
+
+    /// A fixed number of ids, with a barrier after each phase.
+    fn phased(&mut self, n: usize) -> Result<Asked, AskError> {
+        let asked = self.ask(n, Stop::AtLimit, Pass::Phased)?;
+        self.keep(asked.untimed.as_deref(), &phases(&asked.reply));
+        Ok(asked)
+    }
+
+    fn keep(&mut self, fault: Option<&str>, values: &[(Metric, f64)]) {
+        for &(metric, value) in values {
+            self.probe.value_unless(fault, metric, value);
+            if fault.is_none() && value.is_finite() {
+                self.values.entry(metric).or_default().push(value);
+            }
+        }
+    }
+
+    /// What only a whole epoch shows.
+    pub(super) fn end(mut self) {
+        let barriers = ratio(&self.barriers).map(|ratio| ratio - 1.0);
+        let gain = ratio(&self.repeats).map(|ratio| 1.0 - ratio);
+        let memory = self.subject.memory().peak.map(|bytes| bytes as f64);
+        let mapped = self.probe.gauge.mapped().map(|bytes| bytes as f64);
+        for (metric, value) in [
+            (Metric::BarrierOverhead, barriers),
+            (Metric::ImageCacheGain, gain),
+            (Metric::DevicePeak, memory),
+            (Metric::MappedResident, mapped),
+        ] {
+            // None where too few trials fitted, or the library or the system does not tell.
+            self.keep(None, value.map(|value| (metric, value)).as_slice());
+        }
+        self.advise(
+            (Metric::BarrierOverhead, BARRIERS),
+            "barriers cost a phased request over 3 %: its phases are less certain",
+        );
+        self.advise(
+            (Metric::Unattributed, UNATTRIBUTED),
+            "over 5 % of a phased request belong to no phase: its phases are less certain",
+        );
+    }
+
+    fn advise(&mut self, (metric, most): (Metric, f64), text: &str) {
+        let found = self.values.get(&metric).and_then(|values| median(values));
+        if found.is_some_and(|share| share > most) {
+            self.probe.advisory(text);
+        }
+    }
+}
+
+/// What each phase took. Not a number where a mark is missing, which no sample accepts.
+fn phases(reply: &Reply) -> [(Metric, f64); 5] {
+    let stages = &reply.stages;
+    let (image, vision) = (stages.image_prep.as_secs_f64(), seconds(stages.vision));
+    let (prefill, last) = (
+        seconds(stages.prefill),
+        seconds(stages.tokens.last().copied()),
+    );
+    let total = total(reply);
+    let sum = image + (vision - image) + (prefill - vision) + (last - prefill);
+    let encode = vision - image;
+    [
+        (Metric::ImagePrep, image),
+        (Metric::VisionEncode, encode),
+        (Metric::VisionPerTile, encode / reply.tiles as f64),
+        (Metric::Prefill, reply.positions as f64 / (prefill - vision)),
+        (Metric::Unattributed, (total - sum) / total),
+    ]
+}
+
+fn seconds(mark: Option<Duration>) -> f64 {
+    mark.map_or(f64::NAN, |mark| mark.as_secs_f64())
+}
+
+fn total(reply: &Reply) -> f64 {
+    reply.stages.total.as_secs_f64()
+}
+
+/// The total of a reply whose times count.
+fn timed(asked: &Asked) -> Option<f64> {
+    asked.untimed.is_none().then(|| total(&asked.reply))
+}
+
+/// Median of the second over median of the first.
+fn ratio(pairs: &[(f64, f64)]) -> Option<f64> {
+    let (first, second): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
+    Some(median(&second)? / median(&first)?)
+}

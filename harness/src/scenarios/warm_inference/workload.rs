@@ -1,0 +1,112 @@
+//! What is asked about: pictures of one size, and an answer of one length.
+
+use crate::photographs::{Photographs, SIZE};
+use crate::probes::ProbeSet;
+use crate::random::mixed;
+use crate::scenes::novel;
+use crate::source::datasets_dir;
+use crate::subject::{AskError, Message};
+
+/// How long an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::scenarios) enum Length {
+    /// A description of at most 100 ids.
+    Describe,
+    /// A few words, at most 16 ids.
+    Short,
+}
+
+/// What is asked for a few words.
+const BRIEFLY: &str = "What shapes are in this image? Answer in a few words.";
+
+/// One kind of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::scenarios) struct Workload {
+    /// Width and height of its pictures, in pixels.
+    pub(in crate::scenarios) size: (u32, u32),
+    /// How long an answer.
+    pub(in crate::scenarios) length: Length,
+}
+
+impl Workload {
+    /// Most ids of an answer.
+    pub(in crate::scenarios) const fn most(self) -> usize {
+        match self.length {
+            Length::Describe => 100,
+            Length::Short => 16,
+        }
+    }
+
+    /// The conversation.
+    pub(in crate::scenarios) fn messages(self, set: &ProbeSet) -> [Message; 1] {
+        [Message::user(match self.length {
+            Length::Describe => &set.describe,
+            Length::Short => BRIEFLY,
+        })]
+    }
+
+    /// The length, as answers are filed under.
+    pub(super) const fn arm(self) -> &'static str {
+        match self.length {
+            Length::Describe => "describe",
+            Length::Short => "short",
+        }
+    }
+}
+
+/// New pictures of one size: drawn scenes, or parts of photographs where the size is theirs.
+///
+/// No two are alike, so that no cache of an engine knows the next, and the same seed gives the same
+/// ones again. Making them lies outside all clocks but is overhead.
+pub(in crate::scenarios) struct Pictures {
+    size: (u32, u32),
+    seed: u64,
+    photographs: Option<Photographs>,
+}
+
+impl Pictures {
+    /// # Errors
+    /// When photographs are wanted and cannot be read.
+    pub(in crate::scenarios) fn new(workload: Workload, seed: u64) -> Result<Self, AskError> {
+        let size = workload.size;
+        let load = || Photographs::load(&datasets_dir()?.join("photographs"));
+        let photographs = (size == SIZE).then(load).transpose();
+        Ok(Self {
+            size,
+            seed,
+            photographs: photographs.map_err(|error| format!("{error:#}"))?,
+        })
+    }
+
+    /// The encoded `n`-th one.
+    ///
+    /// # Errors
+    /// When it cannot be encoded.
+    pub(in crate::scenarios) fn nth(&self, n: usize) -> Result<Vec<u8>, AskError> {
+        let seed = mixed(self.seed).wrapping_add(n as u64);
+        match &self.photographs {
+            Some(photographs) => Ok(photographs.novel(seed)?),
+            None => Ok(novel(self.size, seed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_differ_by_seed_and_number_and_by_nothing_else() {
+        let photo = Workload {
+            size: (1024, 683),
+            length: Length::Short,
+        };
+        let picture = |seed, n| Pictures::new(photo, seed).unwrap().nth(n).unwrap();
+        let first = picture(7, 0);
+        assert_eq!(first, picture(7, 0));
+        assert_ne!(first, picture(7, 1));
+        assert_ne!(first, picture(8, 0));
+        let shown = image::load_from_memory(&first).unwrap();
+        assert_eq!((shown.width(), shown.height()), photo.size);
+    }
+}
