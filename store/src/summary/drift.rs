@@ -353,7 +353,11 @@ mod tests {
         );
         check(-1.0, &told(0.1, 0.1), ["SLOWDOWN(thermal)", "R8 Reliable"]);
         check(-1.0, &told(0.2, 0.2), ["SLOWDOWN(machine)", "R8 Reliable"]);
-        check(-1.0, &[slower.clone()], ["SLOWDOWN", "R8 Reliable"]);
+        check(
+            -1.0,
+            std::slice::from_ref(&slower),
+            ["SLOWDOWN", "R8 Reliable"],
+        );
         let steady = (Metric::Inference, series(|_| 0.1));
         check(-1.0, &[steady], ["STABLE", "R8 Reliable"]);
     }
@@ -363,7 +367,7 @@ mod tests {
         let margin = (Metric::MarginAtDivergence, vec![1.0]);
         let number = (Metric::DivergedCall, vec![5.0]);
         let drift = |call| [call, "R4 State Issues"];
-        check(0.0, &[margin.clone()], drift("STATE-DRIFT@2"));
+        check(0.0, std::slice::from_ref(&margin), drift("STATE-DRIFT@2"));
         check(0.0, &[margin, number], drift("STATE-DRIFT@5"));
     }
 }
