@@ -204,3 +204,43 @@ pub(crate) fn supported(key: &str, found: &str, known: &str) -> Result<(), Strin
         Err(format!("{key} {found:?} is not supported, only {known:?}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::models::smolvlm::config::Config;
+
+    /// The small SmolVLM's language model with one key of its file changed.
+    fn with(key: &str, value: Value) -> Result<LlamaConfig> {
+        let checkpoints = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/checkpoints");
+        let path = checkpoints.join("tiny-smolvlm-500m-instruct/config.json");
+        let mut file: Value = read_json(&path)?;
+        file["text_config"][key] = value;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.json"), file.to_string()).unwrap();
+        Config::load(dir.path()).map(|config| config.text)
+    }
+
+    #[test]
+    fn rotary_bases_are_found_where_either_version_of_transformers_writes_them() {
+        let five = json!({ "rope_theta": 5e5, "rope_type": "default" });
+        for (key, value) in [("rope_theta", json!(5e5)), ("rope_parameters", five)] {
+            assert_eq!(with(key, value).unwrap().rope_theta, 5e5, "{key}");
+        }
+        for (rope, says) in [
+            (
+                json!({ "rope_theta": 5e5, "rope_type": "llama3" }),
+                "rope_type \"llama3\"",
+            ),
+            (
+                json!({ "rope_theta": 5e5, "rope_type": "default", "factor": 8 }),
+                "`factor`",
+            ),
+        ] {
+            let error = with("rope_parameters", rope).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
