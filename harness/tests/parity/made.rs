@@ -155,7 +155,7 @@ fn fit(values: &[f32], bits: usize, falling: bool) -> (f16, f16) {
 
 /// Turns the kernels from MLX' order `[n, p, p, 3]` into Hugging Face's, `[n, 3, p, p]`.
 pub(crate) fn kernels_first(dense: &mut Dense) {
-    let kernels = |(name, _): &(&String, _)| name.contains("patch_embedding");
+    let kernels = |(name, _): &(&String, _)| name.ends_with("patch_embedding.weight");
     for (_, (dims, values)) in dense.iter_mut().filter(kernels) {
         let [n, p, ..] = dims[..] else { panic!() };
         let at = |i: usize| {
