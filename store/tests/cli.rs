@@ -177,7 +177,7 @@ fn verify_prints_every_problem_and_exits_1() {
     drop(filled(&path));
     sql(
         &path,
-        "UPDATE sample SET epochs = '[' WHERE metric = 'ttft'",
+        "UPDATE sample SET epochs = x'00' WHERE metric = 'ttft'",
     );
     let (code, out, _) = store(dir.path(), &["verify"]);
     assert_eq!((code, out.lines().count()), (Some(1), 2), "{out}");
@@ -259,6 +259,8 @@ fn help_shows_examples() {
         &["import", "--help"],
         &["export", "--help"],
         &["list", "--help"],
+        &["merge", "--help"],
+        &["prune", "--help"],
     ] {
         let (code, out, _) = store(dir.path(), args);
         assert_eq!(code, Some(0));

@@ -6,7 +6,7 @@ use std::fs;
 
 use builder::{failed, filled, machine, moment, run, session};
 use store::db::Imported;
-use store::{Db, Document, Outcome, Run, RunFilter, Session};
+use store::{Db, Document, HistoricRow, Outcome, Run, RunFilter, Session};
 use tempfile::tempdir;
 
 #[test]
@@ -169,7 +169,11 @@ fn imports_are_idempotent() {
         );
     }
     assert_eq!(db.guides().expect("guides"), [guide]);
-    assert_eq!(db.history().expect("rows"), history);
+    let by_id = |mut rows: Vec<HistoricRow>| {
+        rows.sort_by_key(HistoricRow::id);
+        rows
+    };
+    assert_eq!(by_id(db.history().expect("rows")), by_id(history));
     assert_eq!(
         db.runs(&RunFilter::default()).expect("runs"),
         [],
