@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use store::{Db, Error, RunFilter, Session, Uuid};
+use store::{Db, Error, Session, Uuid};
 
 use crate::{audit, export, import, merge, prune};
 
@@ -54,7 +54,8 @@ enum Command {
     Prune(PruneArgs),
     /// Print sessions with their runs and raw values
     #[command(after_help = "Examples:\n  cargo store export --session 0198…\n  \
-        cargo store export --run 0198… --format csv")]
+        cargo store export --run 0198… --format csv\n  \
+        cargo store export --into nights && cargo store --db other.db import nights/*.json")]
     Export(ExportArgs),
     /// Check the file and decode every row; restores a file whose writer was killed
     #[command(after_help = "Example:\n  cargo store verify && git add results.db")]
@@ -153,6 +154,9 @@ struct ExportArgs {
     /// json: one document (= one line) a session; csv: one line a raw value
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
+    /// A file a session into this folder, in place of standard output
+    #[arg(long, value_name = "FOLDER", conflicts_with = "format")]
+    into: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -214,11 +218,17 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 
 fn export(path: &Path, args: &ExportArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let db = Db::open_existing(path)?;
-    let documents = export::documents(&db, args.session, args.run)?;
-    match args.format {
-        Format::Json => export::json(&documents, out)?,
-        Format::Csv => export::csv(&documents, out)?,
+    if let Format::Csv = args.format {
+        writeln!(out, "{}", export::COLUMNS)?;
     }
+    export::each(&db, args.session, args.run, |document| {
+        match (&args.into, args.format) {
+            (Some(folder), _) => export::file(document, folder)?,
+            (None, Format::Json) => export::json(document, out)?,
+            (None, Format::Csv) => export::csv(document, out)?,
+        }
+        Ok(())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -235,7 +245,8 @@ fn verify(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     if !problems.is_empty() {
         return Ok(ExitCode::from(1));
     }
-    let (sessions, runs) = (db.sessions()?.len(), db.runs(&RunFilter::default())?.len());
+    let runs = db.run_counts()?;
+    let (sessions, runs) = (db.sessions()?.len(), runs.values().sum());
     let (guides, historic) = (db.guides()?.len(), db.history()?.len());
     let counts = [
         (sessions, "session"),
@@ -259,12 +270,10 @@ fn list(
     print: fn(&Session, usize) -> serde_json::Result<String>,
 ) -> anyhow::Result<ExitCode> {
     let db = Db::open_existing(path)?;
+    let runs = db.run_counts()?;
     for session in db.sessions()? {
-        let of_session = RunFilter {
-            session: Some(session.id),
-            ..RunFilter::default()
-        };
-        writeln!(out, "{}", print(&session, db.runs(&of_session)?.len())?)?;
+        let runs = runs.get(&session.id).copied().unwrap_or_default();
+        writeln!(out, "{}", print(&session, runs)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

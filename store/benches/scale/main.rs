@@ -3,6 +3,8 @@
 //! `cargo bench -p store --bench scale`, for a part of it `-- --nights 60`. Needs about 8 GB of disk in the
 //! target folder meanwhile.
 
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+
 mod nights;
 
 use std::path::Path;

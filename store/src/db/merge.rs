@@ -312,42 +312,25 @@ fn pieces(
     (part, table): (&Table, &Table),
     whole: &Row,
 ) -> rusqlite::Result<Vec<Row>> {
-    let Some((link, to)) = link(part, table) else {
+    let Some((_, to)) = link(part, table) else {
         return Ok(Vec::new());
     };
-    let (tests, order) = (part.equal(&[link]), part.list(part.key.iter().copied()));
-    let query = format!(
-        "SELECT * FROM \"{}\" WHERE {tests} ORDER BY {order}",
-        part.name
-    );
-    let mut statement = conn.prepare_cached(&query)?;
+    let mut statement = conn.prepare_cached(&part.pieces)?;
     let rows = statement.query_map([&whole[to]], values)?;
     rows.collect()
 }
 
 /// Whether the row was new.
 fn insert(conn: &Connection, table: &Table, row: &Row) -> rusqlite::Result<bool> {
-    let columns = table.list(table.kept());
-    let places = vec!["?"; table.kept().count()].join(", ");
-    let query = format!(
-        "INSERT INTO \"{}\" ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING",
-        table.name
-    );
     let with = params_from_iter(table.kept().map(|column| &row[column]));
-    Ok(conn.prepare_cached(&query)?.execute(with)? > 0)
+    Ok(conn.prepare_cached(&table.insert)?.execute(with)? > 0)
 }
 
 /// The row of the same key.
 fn find(conn: &Connection, table: &Table, row: &Row) -> rusqlite::Result<Option<Row>> {
-    let query = format!(
-        "SELECT * FROM \"{}\" WHERE {}",
-        table.name,
-        table.equal(&table.key)
-    );
     let with = params_from_iter(table.key.iter().map(|&column| &row[column]));
-    conn.prepare_cached(&query)?
-        .query_row(with, values)
-        .optional()
+    let mut statement = conn.prepare_cached(&table.find)?;
+    statement.query_row(with, values).optional()
 }
 
 /// Fills in one column of the row of the same key.

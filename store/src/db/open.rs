@@ -205,6 +205,7 @@ impl Drop for Scratch {
 /// An empty database of this program's schema, in memory: what tables must look like.
 pub(super) fn fresh() -> rusqlite::Result<Connection> {
     let conn = Connection::open_in_memory()?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
     super::upgrade::register(&conn)?;
     for migration in MIGRATIONS {
         conn.execute_batch(migration)?;

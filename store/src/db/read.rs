@@ -1,6 +1,8 @@
 //! Reading sessions and runs. Every row is decoded for itself, so that verifying can go on past
 //! a broken one.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Params, Row};
 use uuid::Uuid;
@@ -70,6 +72,29 @@ impl Db {
         self.each_run(filter)?.into_iter().collect()
     }
 
+    /// One run.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn run(&self, id: Uuid) -> Result<Option<Run>> {
+        let query = "SELECT * FROM run WHERE id = ?1";
+        let found = self.each(query, [id.to_string()], |row| self.whole(row))?;
+        found.into_iter().next().transpose()
+    }
+
+    /// The number of runs of each session that has one.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn run_counts(&self) -> Result<HashMap<Uuid, usize>> {
+        let query = "SELECT session AS id, count(*) AS runs FROM run GROUP BY session";
+        let rows = self.each(query, (), |row| {
+            let cells = Cells::new("run", row, "id");
+            Ok((cells.id("id")?, cells.get::<u32>("runs")? as usize))
+        })?;
+        rows.into_iter().collect()
+    }
+
     pub(super) fn each_session(
         &self,
         tail: &str,
@@ -85,9 +110,7 @@ impl Db {
     }
 
     pub(super) fn each_run(&self, filter: &RunFilter) -> Result<Vec<Result<Run>>> {
-        self.each_filtered("run.*", filter, |row| {
-            self.run(&Cells::new("run", row, "id"))
-        })
+        self.each_filtered("run.*", filter, |row| self.whole(row))
     }
 
     /// Columns of every run that a filter lets through, decoded, oldest first.
@@ -121,13 +144,13 @@ impl Db {
     /// The run that a number stands for.
     pub(super) fn run_of(&self, number: &Value) -> Result<Option<Run>> {
         let query = "SELECT * FROM run WHERE number = ?1";
-        let found = self.each(query, [number], |row| {
-            self.run(&Cells::new("run", row, "id"))
-        })?;
+        let found = self.each(query, [number], |row| self.whole(row))?;
         found.into_iter().next().transpose()
     }
 
-    fn run(&self, cells: &Cells<'_>) -> Result<Run> {
+    /// A row of `run` with its parts.
+    pub(super) fn whole(&self, row: &Row<'_>) -> Result<Run> {
+        let cells = &Cells::new("run", row, "id");
         let (number, id): (i64, Uuid) = (cells.get("number")?, cells.id("id")?);
         let outcome: String = cells.get("outcome")?;
         let outcome = match outcome.as_str() {

@@ -31,6 +31,12 @@ pub(super) struct Table {
     pub(super) links: Vec<Link>,
     /// The link to the row of [`WHOLE`] that rows here are part of.
     pub(super) whole: Option<Link>,
+    /// Adds a row, of its kept columns, unless it is known.
+    pub(super) insert: String,
+    /// The row of a key.
+    pub(super) find: String,
+    /// The rows that are part of a whole, in the order of their keys.
+    pub(super) pieces: String,
 }
 
 impl Table {
@@ -117,14 +123,37 @@ fn table(conn: &Connection, name: &str) -> rusqlite::Result<Table> {
         .iter()
         .find(|link| primary.first() == Some(&link.column));
     let whole = first.filter(|link| WHOLE.contains(&link.table.as_str()));
-    Ok(Table {
+    let mut table = Table {
         name: name.to_owned(),
         whole: whole.cloned(),
         columns,
         number,
         key,
         links,
-    })
+        insert: String::new(),
+        find: String::new(),
+        pieces: String::new(),
+    };
+    (table.insert, table.find, table.pieces) = statements(&table);
+    Ok(table)
+}
+
+/// Built once a table: merging needs them for every row.
+fn statements(table: &Table) -> (String, String, String) {
+    let name = &table.name;
+    let (columns, key) = (
+        table.list(table.kept()),
+        table.list(table.key.iter().copied()),
+    );
+    let places = vec!["?"; table.kept().count()].join(", ");
+    let whole = table.whole.as_ref().map(|link| table.equal(&[link.column]));
+    let whole = whole.unwrap_or_else(|| "0".to_owned());
+    let find = table.equal(&table.key);
+    (
+        format!("INSERT INTO \"{name}\" ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"),
+        format!("SELECT * FROM \"{name}\" WHERE {find}"),
+        format!("SELECT * FROM \"{name}\" WHERE {whole} ORDER BY {key}"),
+    )
 }
 
 fn links(conn: &Connection, name: &str, columns: &[String]) -> rusqlite::Result<Vec<Link>> {

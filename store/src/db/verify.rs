@@ -23,7 +23,11 @@ impl Db {
             &mut problems,
             self.each_session("ORDER BY session.at, session.id", ()),
         );
-        note(&mut problems, self.each_run(&RunFilter::default()));
+        // Each is dropped at once: years of runs do not fit into memory.
+        let runs = self.each_filtered("run.*", &RunFilter::default(), |row| {
+            self.whole(row).map(drop)
+        });
+        note(&mut problems, runs);
         note(&mut problems, self.each_misplaced());
         note(&mut problems, self.each_sheet());
         note(&mut problems, self.each_guide());
