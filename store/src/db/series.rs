@@ -66,24 +66,23 @@ impl Db {
         for run in &runs {
             let mut rows = statement.query([run.number]).map_err(fail)?;
             while let Some(row) = rows.next().map_err(fail)? {
-                let of = || Cells::keyed("sample", row, run.id.to_string());
-                let name = row
-                    .get_ref(0)
-                    .and_then(|name| Ok(name.as_str()?))
-                    .map_err(fail)?;
+                let wrong = |column, error| {
+                    Cells::keyed("sample", row, run.id.to_string()).wrong(column, error)
+                };
+                let name = row.get_ref(0).and_then(|name| Ok(name.as_str()?));
+                let name = name.map_err(|error| wrong("metric", error))?;
                 let Some(metric) = wanted.get(name) else {
                     continue;
                 };
-                let Some(middle) = of().get::<Option<f64>>("middle")? else {
-                    continue;
-                };
-                points[run.cell * metrics.len() + metric].push(Point {
+                let middle: Option<f64> = row.get(1).map_err(|error| wrong("middle", error))?;
+                let trials = row.get(2).map_err(|error| wrong("trials", error))?;
+                points[run.cell * metrics.len() + metric].extend(middle.map(|middle| Point {
                     run: run.id,
                     session: run.session,
                     at: run.at,
                     middle,
-                    trials: of().get("trials")?,
-                });
+                    trials,
+                }));
             }
         }
         let places = cells
