@@ -4,22 +4,26 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use store::{Db, Error, RunFilter, Session, Uuid};
+use store::{Db, Error, Session, Uuid};
 
-use crate::{audit, export, import};
+use crate::{audit, export, import, merge, prune};
 
 const EXAMPLES: &str = "\
 Examples:
   cargo store list
   cargo store verify
+  cargo store merge night-of-mac.db night-of-linux.db
+  cargo store import target/criterion --machine \"Apple M3\" --commit $(git rev-parse HEAD) --branch main
+  cargo store prune --keep-days 90 --dry-run
   cargo store import datasets/legacy/guide-2025-07-22.md datasets/legacy/legacy-results.json
   cargo store export > sessions.json && cargo store --db copy.db import sessions.json
   cargo store export --format csv > values.csv
 
 Exit status: 0 done and sound, 1 verify found problems, 2 cannot.";
 
-/// Looks after results.db: import, export, verify, list.
+/// Looks after results.db: import, export, merge, verify, prune, list.
 #[derive(Parser)]
 #[command(name = "store", version, after_help = EXAMPLES)]
 struct Cli {
@@ -32,16 +36,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Add exported sessions, or the earlier tool's guide (.md) and history (.json); known ones stay
-    #[command(after_help = "Example:\n  cargo store import sessions.json")]
-    Import {
-        /// What to add; its content tells what it is. All are read before any is stored
+    /// Add exported sessions, micro-benches of other tools, or the earlier tool's files; known ones stay
+    #[command(after_help = IMPORT_EXAMPLES)]
+    Import(ImportArgs),
+    /// Add all that is in other databases; they are only read. The same id with another content is refused
+    #[command(after_help = MERGE_EXAMPLES)]
+    Merge {
+        /// Databases, of this or an older schema
         #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
+        inputs: Vec<PathBuf>,
+        /// Where the union goes, created if need be [default: the database of --db]
+        #[arg(long, value_name = "FILE")]
+        into: Option<PathBuf>,
     },
+    /// Drop raw trials and answers of old runs; medians of epochs, scores and remarks stay for ever
+    #[command(after_help = PRUNE_EXAMPLES)]
+    Prune(PruneArgs),
     /// Print sessions with their runs and raw values
     #[command(after_help = "Examples:\n  cargo store export --session 0198…\n  \
-        cargo store export --run 0198… --format csv")]
+        cargo store export --run 0198… --format csv\n  \
+        cargo store export --into nights && cargo store --db other.db import nights/*.json")]
     Export(ExportArgs),
     /// Check the file and decode every row; restores a file whose writer was killed
     #[command(after_help = "Example:\n  cargo store verify && git add results.db")]
@@ -62,6 +76,73 @@ enum Command {
     },
 }
 
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  cargo store import sessions.json
+  cargo store import target/criterion --machine \"Apple M3\" --commit 0123… --branch main
+  hyperfine --export-json times.json 'sleep 1' && cargo store import times.json --machine laptop
+  pytest --benchmark-json=times.json && cargo store import times.json
+
+Without --machine, results of criterion and hyperfine belong to an unknown machine of their own, which is
+never compared with another; pytest-benchmark names the processor. A name that is not a part of the
+description of one stored machine (cargo store list) is taken as one.";
+
+const MERGE_EXAMPLES: &str = "\
+Examples:
+  cargo store merge night-of-mac.db night-of-linux.db
+  cargo store merge a.db b.db --into union.db
+
+All or nothing. The order of the files does not matter, and merging again changes nothing.";
+
+const PRUNE_EXAMPLES: &str = "\
+Examples:
+  cargo store prune --dry-run
+  cargo store prune --keep-days 365 --keep-last 50 --protect 0198…
+
+No run is deleted, and no median or interval changes. Runs that another table refers to stay whole.";
+
+#[derive(Args)]
+struct ImportArgs {
+    /// What to add; its content tells what it is. All are read before any is stored
+    #[arg(required = true, value_name = "PATH")]
+    files: Vec<PathBuf>,
+    /// Where other tools' results were measured: start of a stored machine's key, part of its
+    /// description, or a name of your own
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
+    /// Measured commit of other tools' results, 40 hex digits, where the file does not say
+    #[arg(long, value_name = "COMMIT", value_parser = commit)]
+    commit: Option<String>,
+    /// Its branch
+    #[arg(long, value_name = "NAME")]
+    branch: Option<String>,
+    /// When they were measured, where the file does not say [default: time of the file]
+    #[arg(long, value_name = "TIME")]
+    at: Option<DateTime<Utc>>,
+}
+
+fn commit(text: &str) -> Result<String, String> {
+    let whole = text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let message = || "wanted 40 hex digits, as `git rev-parse HEAD` prints them".to_owned();
+    whole.then(|| text.to_lowercase()).ok_or_else(message)
+}
+
+#[derive(Args)]
+struct PruneArgs {
+    /// Younger runs stay whole
+    #[arg(long, value_name = "N", default_value_t = 90)]
+    keep_days: u32,
+    /// The newest runs of a series (machine, branch, cell) stay whole, however old
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    keep_last: u32,
+    /// A run, or all runs of a session, that stay whole; repeatable
+    #[arg(long, value_name = "ID")]
+    protect: Vec<Uuid>,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+}
+
 #[derive(Args)]
 struct ExportArgs {
     /// Only this session
@@ -73,6 +154,9 @@ struct ExportArgs {
     /// json: one document (= one line) a session; csv: one line a raw value
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
+    /// A file a session into this folder, in place of standard output
+    #[arg(long, value_name = "FOLDER", conflicts_with = "format")]
+    into: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -87,7 +171,9 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     let path = cli.db.unwrap_or_else(Db::default_path);
     let mut out = io::stdout().lock();
     let done = match cli.command {
-        Command::Import { files } => import::import(&path, &files, &mut out),
+        Command::Import(args) => import::import(&path, &import_options(args), &mut out),
+        Command::Merge { inputs, into } => merge::merge(&into.unwrap_or(path), &inputs, &mut out),
+        Command::Prune(args) => prune::prune(&path, &prune_options(args), &mut out),
         Command::Export(args) => export(&path, &args, &mut out),
         Command::Verify => verify(&path, &mut out),
         Command::Audit { json: true } => audit::print(&path, &mut out, audit::as_json),
@@ -103,6 +189,25 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     }
 }
 
+fn import_options(args: ImportArgs) -> import::Options {
+    import::Options {
+        files: args.files,
+        machine: args.machine,
+        commit: args.commit,
+        branch: args.branch,
+        at: args.at,
+    }
+}
+
+fn prune_options(args: PruneArgs) -> prune::Options {
+    prune::Options {
+        keep_days: args.keep_days,
+        keep_last: args.keep_last,
+        protect: args.protect,
+        dry_run: args.dry_run,
+    }
+}
+
 fn broken_pipe(error: &anyhow::Error) -> bool {
     let io = error
         .chain()
@@ -113,11 +218,17 @@ fn broken_pipe(error: &anyhow::Error) -> bool {
 
 fn export(path: &Path, args: &ExportArgs, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let db = Db::open_existing(path)?;
-    let documents = export::documents(&db, args.session, args.run)?;
-    match args.format {
-        Format::Json => export::json(&documents, out)?,
-        Format::Csv => export::csv(&documents, out)?,
+    if let Format::Csv = args.format {
+        writeln!(out, "{}", export::COLUMNS)?;
     }
+    export::each(&db, args.session, args.run, |document| {
+        match (&args.into, args.format) {
+            (Some(folder), _) => export::file(document, folder)?,
+            (None, Format::Json) => export::json(document, out)?,
+            (None, Format::Csv) => export::csv(document, out)?,
+        }
+        Ok(())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -134,7 +245,8 @@ fn verify(path: &Path, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     if !problems.is_empty() {
         return Ok(ExitCode::from(1));
     }
-    let (sessions, runs) = (db.sessions()?.len(), db.runs(&RunFilter::default())?.len());
+    let runs = db.run_counts()?;
+    let (sessions, runs) = (db.sessions()?.len(), runs.values().sum());
     let (guides, historic) = (db.guides()?.len(), db.history()?.len());
     let counts = [
         (sessions, "session"),
@@ -158,12 +270,10 @@ fn list(
     print: fn(&Session, usize) -> serde_json::Result<String>,
 ) -> anyhow::Result<ExitCode> {
     let db = Db::open_existing(path)?;
+    let runs = db.run_counts()?;
     for session in db.sessions()? {
-        let of_session = RunFilter {
-            session: Some(session.id),
-            ..RunFilter::default()
-        };
-        writeln!(out, "{}", print(&session, db.runs(&of_session)?.len())?)?;
+        let runs = runs.get(&session.id).copied().unwrap_or_default();
+        writeln!(out, "{}", print(&session, runs)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

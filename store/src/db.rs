@@ -6,9 +6,16 @@
 
 mod cells;
 mod historic;
+mod merge;
 mod noise;
 mod open;
+mod pack;
+mod prune;
 mod read;
+mod schema;
+mod series;
+mod sheet;
+mod upgrade;
 mod verify;
 mod write;
 
@@ -18,7 +25,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+pub use merge::{Merged, merge};
 pub use noise::Noise;
+pub use prune::{Pruned, Retention};
+pub use series::{Point, Series};
 
 /// Marks a SQLite file as ours: `vlmb` in ASCII.
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
@@ -27,6 +37,7 @@ pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_remarks.sql"),
+    include_str!("../migrations/0004_compact.sql"),
 ];
 
 /// An open database.

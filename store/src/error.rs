@@ -98,6 +98,32 @@ pub enum Error {
         /// What SQLite said.
         reason: String,
     },
+    /// A file to merge that does not pass `verify`.
+    #[error(
+        "{} is not sound, nothing was merged: {first}{}: `cargo store --db {} verify` lists it",
+        path.display(), more(*others), path.display()
+    )]
+    Unsound {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        first: String,
+        /// How many things besides.
+        others: usize,
+    },
+    /// Two files that do not agree about the same thing.
+    #[error(
+        "{row} differs in {} and {}, nothing was merged: find out which one was altered",
+        one.display(), other.display()
+    )]
+    Clash {
+        /// Table and key.
+        row: String,
+        /// The file that was read first.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
     /// A row that does not decode.
     #[error("table {table}, row {row}: {reason}")]
     Row {
@@ -132,6 +158,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// Results of another tool that are not whole.
+    #[error("{tool} results: {reason}")]
+    Bench {
+        /// The tool.
+        tool: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
     /// An exported session that is not one.
     #[error("exported session {document}: {reason}")]
     Document {
@@ -157,5 +191,12 @@ impl Error {
             path: path.to_owned(),
             reason: reason.to_string(),
         }
+    }
+}
+
+fn more(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        n => format!(" (and {n} more)"),
     }
 }

@@ -1,27 +1,27 @@
 //! `store export`: JSON documents and CSV lines.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use anyhow::bail;
-use store::{Db, Document, Run, RunFilter, Uuid};
+use anyhow::{Context, bail};
+use store::{Db, Document, Run, RunFilter, Session, Uuid};
 
-/// The sessions to export, oldest first; with a run, its session holds that run alone.
-pub(crate) fn documents(
+/// Hands over the sessions to export one by one, oldest first; with a run, its session holds that run
+/// alone.
+pub(crate) fn each(
     db: &Db,
     session: Option<Uuid>,
     run: Option<Uuid>,
-) -> anyhow::Result<Vec<Document>> {
+    mut write: impl FnMut(&Document) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut sessions = db.sessions()?;
-    let mut runs = db.runs(&RunFilter {
-        session,
-        ..RunFilter::default()
-    })?;
     if let Some(id) = run {
-        runs.retain(|run| run.id == id);
-        let Some(found) = runs.first() else {
+        let Some(run) = db.run(id)? else {
             bail!("run {id} is not in the database")
         };
-        sessions.retain(|session| session.id == found.session);
+        sessions.retain(|session| session.id == run.session);
+        let alone = |session| write(&Document::new(session, vec![run.clone()]));
+        return sessions.into_iter().try_for_each(alone);
     }
     if let Some(id) = session {
         sessions.retain(|session| session.id == id);
@@ -29,44 +29,50 @@ pub(crate) fn documents(
             bail!("session {id} is not in the database");
         }
     }
-    let of = |id: Uuid| -> Vec<Run> {
-        runs.iter()
-            .filter(|run| run.session == id)
-            .cloned()
-            .collect()
-    };
-    Ok(sessions
-        .into_iter()
-        .map(|session| (of(session.id), session))
-        .map(document)
-        .collect())
-}
-
-fn document((runs, session): (Vec<Run>, store::Session)) -> Document {
-    Document::new(session, runs)
-}
-
-/// One document a line.
-pub(crate) fn json(documents: &[Document], out: &mut dyn Write) -> io::Result<()> {
-    for document in documents {
-        serde_json::to_writer(&mut *out, document)?;
-        writeln!(out)?;
+    for session in sessions {
+        write(&document(db, session)?)?;
     }
     Ok(())
 }
 
-const COLUMNS: &str = "session,machine,run,at,model,scenario,backend,device,precision,weights,\
-revision,metric,unit,epoch,trial,value";
+fn document(db: &Db, session: Session) -> store::Result<Document> {
+    let of_session = RunFilter {
+        session: Some(session.id),
+        ..RunFilter::default()
+    };
+    Ok(Document::new(session, db.runs(&of_session)?))
+}
+
+/// One document a file, named by day and session: files of many machines lie in one folder. Each
+/// appears whole or not at all.
+pub(crate) fn file(document: &Document, folder: &Path) -> anyhow::Result<()> {
+    let Session { at, id, .. } = &document.session;
+    let path = folder.join(format!("{}-{id}.json", at.format("%Y-%m-%d")));
+    let written = || -> anyhow::Result<()> {
+        let part = path.with_extension("part");
+        let mut bytes = serde_json::to_vec(document)?;
+        bytes.push(b'\n');
+        std::fs::create_dir_all(folder)?;
+        std::fs::write(&part, bytes)?;
+        Ok(std::fs::rename(part, &path)?)
+    };
+    written().with_context(|| path.display().to_string())
+}
+
+/// One line.
+pub(crate) fn json(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, document)?;
+    writeln!(out)
+}
+
+/// The first line of [`csv`].
+pub(crate) const COLUMNS: &str = "session,machine,run,at,model,scenario,backend,device,precision,\
+weights,revision,metric,unit,epoch,trial,value";
 
 /// One line a raw value, epochs and trials counted from 1.
-pub(crate) fn csv(documents: &[Document], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{COLUMNS}")?;
-    for document in documents {
-        for run in &document.runs {
-            values(&document.machine_key, run, out)?;
-        }
-    }
-    Ok(())
+pub(crate) fn csv(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    let runs = document.runs.iter();
+    { runs }.try_for_each(|run| values(&document.machine_key, run, out))
 }
 
 fn values(machine: &str, run: &Run, out: &mut dyn Write) -> io::Result<()> {

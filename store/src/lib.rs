@@ -3,6 +3,7 @@
 //! Pure, without SQL: [`run`] (what was measured), [`metric`] (what a figure means and how it is
 //! printed), [`stats`] and [`summary`] (what is derived when runs are read). Only [`db`] knows SQL.
 
+pub mod bench;
 pub mod db;
 pub mod document;
 pub mod error;

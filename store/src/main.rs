@@ -4,6 +4,8 @@ mod audit;
 mod cli;
 mod export;
 mod import;
+mod merge;
+mod prune;
 
 use std::process::ExitCode;
 

@@ -195,6 +195,7 @@ metrics! {
     ContextAtEight "context_at_eight" Ratio HigherIsBetter 0.0 "the same facts at turn 8";
     ContextTextOnly "context_text_only" Ratio HigherIsBetter 0.0 "the same facts from history text, picture removed";
     ContextChance "context_chance" Ratio LowerIsBetter 0.0 "the same facts with neither picture nor history";
+    BenchTime "bench_time" Second LowerIsBetter 0.05 "an iteration of a micro-bench that another tool measured, or a run of its command";
 }
 
 impl Metric {

@@ -9,6 +9,9 @@ use uuid::Uuid;
 
 use crate::metric::Metric;
 
+/// What stands for a part of a [`Machine`] that is not known.
+pub const UNKNOWN: &str = "unknown";
+
 /// The hardware a run was measured on; its [`key`](Self::key) is the database's series key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
@@ -41,18 +44,19 @@ impl Machine {
             .collect()
     }
 
-    /// One line for people, e.g. `Apple M3, 4+4 cores, 16 GiB, macOS 15`.
+    /// One line for people, e.g. `Apple M3, 4+4 cores, 16 GiB, macOS 15`; what is not known is left out.
     #[must_use]
     pub fn describe(&self) -> String {
-        let cores = match self.efficiency_cores {
-            0 => format!("{} cores", self.performance_cores),
-            slow => format!("{}+{slow} cores", self.performance_cores),
+        let cores = match (self.performance_cores, self.efficiency_cores) {
+            (0, 0) => None,
+            (fast, 0) => Some(format!("{fast} cores")),
+            (fast, slow) => Some(format!("{fast}+{slow} cores")),
         };
-        let gpus: String = self.gpus.iter().map(|gpu| format!(", {gpu}")).collect();
-        format!(
-            "{}, {cores}, {} GiB{gpus}, {}",
-            self.chip, self.memory_gib, self.os
-        )
+        let memory = (self.memory_gib > 0).then(|| format!("{} GiB", self.memory_gib));
+        let os = (self.os != UNKNOWN).then(|| self.os.clone());
+        let parts = [Some(self.chip.clone()), cores, memory];
+        let parts = parts.into_iter().flatten().chain(self.gpus.iter().cloned());
+        parts.chain(os).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -240,6 +244,9 @@ pub struct Remark {
     pub text: String,
 }
 
+/// Begins the remark of a run of which retention has kept one value an epoch.
+pub const THINNED: &str = "thinned by retention";
+
 /// Begins the reason of a [`Void`] that is nobody's fault.
 pub const BY_DESIGN: &str = "unsupported by design";
 
@@ -322,6 +329,14 @@ impl Run {
             Outcome::Measured { samples, .. } => samples,
             Outcome::Failed { .. } => &[],
         }
+    }
+
+    /// Whether retention has dropped its raw trials and answers.
+    #[must_use]
+    pub fn is_thinned(&self) -> bool {
+        self.remarks
+            .iter()
+            .any(|remark| remark.text.starts_with(THINNED))
     }
 
     /// The sample of one metric.

@@ -145,6 +145,33 @@ fn exports_one_session_or_one_run() {
 }
 
 #[test]
+fn exports_a_file_a_session_into_a_folder() {
+    let dir = tempdir().expect("a folder");
+    drop(filled(&dir.path().join("results.db")));
+    let export = ["export", "--into", "nights"];
+    for _ in 0..2 {
+        assert_eq!(
+            store(dir.path(), &export),
+            (Some(0), String::new(), String::new())
+        );
+    }
+    let files = fs::read_dir(dir.path().join("nights")).expect("a folder");
+    let files = files.map(|file| file.expect("a file").path().display().to_string());
+    let mut files: Vec<String> = files.collect();
+    files.sort();
+    assert_eq!(files.len(), 2, "{files:?}");
+    assert!(files[0].ends_with(&format!("2026-05-28-{}.json", session(1).id)));
+    let import = [&["--db", "copy.db", "import"], &*refs(&files)].concat();
+    assert_eq!(store(dir.path(), &import).0, Some(0));
+    let (_, copied, _) = store(dir.path(), &["--db", "copy.db", "export"]);
+    assert_eq!(copied, store(dir.path(), &["export"]).1);
+}
+
+fn refs(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
+}
+
+#[test]
 fn csv_has_a_line_for_every_raw_value() {
     let dir = tempdir().expect("a folder");
     drop(filled(&dir.path().join("results.db")));
@@ -177,7 +204,7 @@ fn verify_prints_every_problem_and_exits_1() {
     drop(filled(&path));
     sql(
         &path,
-        "UPDATE sample SET epochs = '[' WHERE metric = 'ttft'",
+        "UPDATE sample SET epochs = x'00' WHERE metric = 'ttft'",
     );
     let (code, out, _) = store(dir.path(), &["verify"]);
     assert_eq!((code, out.lines().count()), (Some(1), 2), "{out}");
@@ -259,6 +286,8 @@ fn help_shows_examples() {
         &["import", "--help"],
         &["export", "--help"],
         &["list", "--help"],
+        &["merge", "--help"],
+        &["prune", "--help"],
     ] {
         let (code, out, _) = store(dir.path(), args);
         assert_eq!(code, Some(0));

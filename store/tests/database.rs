@@ -6,7 +6,8 @@ use std::fs;
 
 use builder::{failed, filled, machine, moment, run, session};
 use store::db::Imported;
-use store::{Db, Document, Outcome, Run, RunFilter, Session};
+use store::stats::figure;
+use store::{Db, Document, HistoricRow, Metric, Outcome, Run, RunFilter, Session};
 use tempfile::tempdir;
 
 #[test]
@@ -141,6 +142,68 @@ fn runs_that_must_not_be_stored_are_refused_whole() {
 }
 
 #[test]
+fn series_hold_what_the_samples_say_in_order_of_time() {
+    let dir = tempdir().expect("a folder");
+    let mut db = filled(&dir.path().join("results.db"));
+    let (two, key) = (session(2), machine().key());
+    db.insert(&run(&two, 4)).expect("inserted");
+    let metrics = [Metric::Inference, Metric::Ttft, Metric::Decode];
+    let series = db.series(&RunFilter::default(), &metrics).expect("series");
+    let told: Vec<_> = series
+        .iter()
+        .map(|series| (series.metric, series.points.len()))
+        .collect();
+    assert_eq!(
+        told,
+        [(Metric::Inference, 3), (Metric::Ttft, 3)],
+        "a failed run has no point"
+    );
+    for (series, run) in series.iter().flat_map(|series| {
+        let runs = [run(&session(1), 1), run(&two, 1), run(&two, 4)];
+        [series].into_iter().cycle().zip(runs)
+    }) {
+        let point = series
+            .points
+            .iter()
+            .find(|point| point.run == run.id)
+            .expect("there");
+        let figure = figure(run.sample(series.metric).expect("there")).expect("a figure");
+        assert_eq!(
+            (point.middle, point.trials as usize),
+            (figure.median, figure.trials)
+        );
+        assert_eq!((point.at, point.session), (run.at, run.session));
+        assert_eq!((&series.cell, &series.machine), (&run.cell, &key));
+    }
+    assert!(series[0].points.is_sorted_by_key(|point| point.at));
+    let elsewhere = RunFilter {
+        machine: Some("other".to_owned()),
+        ..RunFilter::default()
+    };
+    assert_eq!(db.series(&elsewhere, &metrics).expect("series"), []);
+}
+
+#[test]
+fn a_gate_reads_the_newest_finished_sessions_of_a_branch() {
+    let dir = tempdir().expect("a folder");
+    let mut db = filled(&dir.path().join("results.db"));
+    let key = machine().key();
+    let newest = |db: &Db, branch: &str, most| -> Vec<_> {
+        let found = db.newest_sessions(&key, branch, most).expect("sessions");
+        found.iter().map(|session| session.id).collect()
+    };
+    assert_eq!(
+        newest(&db, "main", 5),
+        [session(1).id],
+        "the second was cut off"
+    );
+    db.finish(session(2).id, moment(3000)).expect("finished");
+    assert_eq!(newest(&db, "main", 5), [session(2).id, session(1).id]);
+    assert_eq!(newest(&db, "main", 1), [session(2).id]);
+    assert!(newest(&db, "other", 5).is_empty());
+}
+
+#[test]
 fn imports_are_idempotent() {
     let dir = tempdir().expect("a folder");
     let mut db = Db::open(&dir.path().join("results.db")).expect("a new database");
@@ -169,7 +232,11 @@ fn imports_are_idempotent() {
         );
     }
     assert_eq!(db.guides().expect("guides"), [guide]);
-    assert_eq!(db.history().expect("rows"), history);
+    let by_id = |mut rows: Vec<HistoricRow>| {
+        rows.sort_by_key(HistoricRow::id);
+        rows
+    };
+    assert_eq!(by_id(db.history().expect("rows")), by_id(history));
     assert_eq!(
         db.runs(&RunFilter::default()).expect("runs"),
         [],

@@ -108,9 +108,10 @@ impl Db {
         rows.into_iter().collect()
     }
 
-    /// The columns only repeat `source` for SQL; what is read is `source` itself.
+    /// The columns only repeat `source` for SQL; what is read is `source` itself. The order is one that
+    /// merging files in another order does not change.
     pub(super) fn each_historic(&self) -> Result<Vec<Result<HistoricRow>>> {
-        let query = "SELECT id, source FROM historic ORDER BY date, position";
+        let query = "SELECT id, source FROM historic ORDER BY date, timestamp, model, id";
         self.each(query, (), |row| {
             let cells = Cells::new("historic", row, "id");
             let source = cells.json("source")?;

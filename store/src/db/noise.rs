@@ -1,6 +1,7 @@
 //! Noise floors of machines.
 
 use chrono::{DateTime, Utc};
+use rusqlite::Params;
 
 use super::Db;
 use super::cells::{Cells, stamp};
@@ -59,11 +60,17 @@ impl Db {
     /// # Errors
     /// [`Error::Row`] with table and row of a broken cell.
     pub fn noise(&self, machine_key: &str) -> Result<Vec<Noise>> {
-        let query = "SELECT machine || ' ' || at || ' ' || metric AS id, noise.* FROM noise
-            WHERE machine = ?1 AND at = (SELECT max(at) FROM noise AS newer
-                WHERE newer.machine = noise.machine AND newer.metric = noise.metric)
-            ORDER BY metric";
-        let rows = self.each(query, [machine_key], |row| {
+        let tail = "WHERE machine = ?1 AND at = (SELECT max(at) FROM noise AS newer
+                WHERE newer.machine = noise.machine AND newer.metric = noise.metric)";
+        self.each_noise(tail, [machine_key])?.into_iter().collect()
+    }
+
+    pub(super) fn each_noise(&self, tail: &str, with: impl Params) -> Result<Vec<Result<Noise>>> {
+        let query = format!(
+            "SELECT machine || ' ' || at || ' ' || metric AS id, noise.* FROM noise {tail}
+             ORDER BY machine, metric, at"
+        );
+        self.each(&query, with, |row| {
             let cells = Cells::new("noise", row, "id");
             Ok(Noise {
                 at: cells.time("at")?,
@@ -72,7 +79,6 @@ impl Db {
                 pairs: cells.get("pairs")?,
                 harness: cells.get("harness")?,
             })
-        })?;
-        rows.into_iter().collect()
+        })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use super::{APPLICATION_ID, Db, MIGRATIONS};
 use crate::error::{Error, Result};
@@ -16,6 +16,9 @@ const KNOWN: u32 = MIGRATIONS.len() as u32;
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Prepared statements that are kept: more than any command has.
+const STATEMENTS: usize = 128;
 
 /// What lies at a path.
 enum Found {
@@ -74,8 +77,24 @@ impl Db {
 
     /// Applies what is missing of [`MIGRATIONS`], in one transaction.
     fn migrate(&mut self) -> Result<()> {
+        // A table that others refer to can only be made anew while nobody minds.
+        self.mind_references(false)?;
+        let done = self.migrated();
+        self.mind_references(true)?;
+        done
+    }
+
+    fn mind_references(&self, on: bool) -> Result<()> {
+        let done = self
+            .conn
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, on);
+        done.map(drop).map_err(|error| sql(&self.path, error))
+    }
+
+    fn migrated(&mut self) -> Result<()> {
         let path = self.path.clone();
         let fail = |error| sql(&path, error);
+        super::upgrade::register(&self.conn).map_err(fail)?;
         let tx = self
             .conn
             .transaction_with_behavior(TransactionBehavior::Immediate);
@@ -107,6 +126,15 @@ impl Db {
             // whether the journal can be made beside the file.
             return tx.rollback().map_err(fail);
         }
+        if tx
+            .query_row("SELECT 1 FROM pragma_foreign_key_check", [], |_| Ok(()))
+            .optional()
+            .map_err(fail)?
+            .is_some()
+        {
+            let reason = "a row refers to one that is not there".to_owned();
+            return Err(Error::Damaged { path, reason });
+        }
         tx.commit().map_err(fail)
     }
 
@@ -116,6 +144,73 @@ impl Db {
             .query_row(query, [], |row| row.get(0))
             .map_err(|error| sql(&self.path, error))
     }
+}
+
+/// A database to read from, of whatever schema version.
+pub(super) struct Source {
+    /// Of this program's version: the file itself, or an upgraded copy.
+    pub(super) db: Db,
+    /// The file that was named.
+    pub(super) path: PathBuf,
+    /// Deleted when this is dropped, after `db` is closed.
+    _copy: Option<Scratch>,
+}
+
+impl Source {
+    /// Opens a file without ever writing to it; one of an older schema is copied and upgraded there.
+    ///
+    /// # Errors
+    /// Those of [`Db::open_existing`], but [`Error::TooOld`].
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let (db, copy) = match Db::open_existing(path) {
+            Err(Error::TooOld { .. }) => {
+                let copy = Scratch::of(path)?;
+                (Db::open(&copy.0)?, Some(copy))
+            }
+            opened => (opened?, None),
+        };
+        Ok(Self {
+            db,
+            path: path.to_owned(),
+            _copy: copy,
+        })
+    }
+}
+
+/// A file in the folder for temporary ones, deleted when it is dropped.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A copy of a database as it is between two transactions.
+    fn of(path: &Path) -> Result<Self> {
+        let name = format!("vlm-bench-{}.db", uuid::Uuid::now_v7());
+        let copy = Self(std::env::temp_dir().join(name));
+        let db = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        // Fails early, and in our words, where a journal is left.
+        db.number("SELECT count(*) FROM sqlite_schema")?;
+        let target = copy.0.to_string_lossy();
+        let done = db.conn.execute("VACUUM INTO ?1", [target]);
+        done.map_err(|error| sql(path, error))?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A file that stays is the system's to clean: it is in its temporary folder.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// An empty database of this program's schema, in memory: what tables must look like.
+pub(super) fn fresh() -> rusqlite::Result<Connection> {
+    let conn = Connection::open_in_memory()?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false)?;
+    super::upgrade::register(&conn)?;
+    for migration in MIGRATIONS {
+        conn.execute_batch(migration)?;
+    }
+    Ok(conn)
 }
 
 /// Reads the header with plain file access: SQLite itself may alter a file by opening it.
@@ -168,6 +263,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Db> {
         path: path.to_owned(),
     };
     db.conn.busy_timeout(PATIENCE).map_err(fail)?;
+    db.conn.set_prepared_statement_cache_capacity(STATEMENTS);
     // The file may come from anyone: run nothing that its schema holds.
     let switches = [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),

@@ -1,14 +1,18 @@
 //! Reading sessions and runs. Every row is decoded for itself, so that verifying can go on past
 //! a broken one.
 
-use rusqlite::{CachedStatement, Params, Row, named_params};
+use std::collections::HashMap;
+
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Params, Row};
 use uuid::Uuid;
 
 use super::cells::Cells;
 use super::open::sql;
+use super::pack::{middle, unpack};
 use super::{Db, RunFilter};
 use crate::error::Result;
-use crate::run::{Answer, Cell, Environment, Machine, Outcome, Remark, Run, Sample, Session, Void};
+use crate::run::{Cell, Environment, Machine, Outcome, Remark, Run, Sample, Session, Void};
 
 /// Every session with its machine; the machine's columns have names of their own.
 const SESSIONS: &str = "SELECT session.*, machine.key AS machine_key, machine.chip,
@@ -25,6 +29,25 @@ impl Db {
         self.each_session("ORDER BY session.at, session.id", ())?
             .into_iter()
             .collect()
+    }
+
+    /// One session.
+    pub(super) fn session(&self, id: Uuid) -> Result<Option<Session>> {
+        let found = self.each_session("WHERE session.id = ?1", [id.to_string()])?;
+        found.into_iter().next().transpose()
+    }
+
+    /// Every machine, by key.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn machines(&self) -> Result<Vec<Machine>> {
+        self.each_machine()?.into_iter().collect()
+    }
+
+    pub(super) fn each_machine(&self) -> Result<Vec<Result<Machine>>> {
+        let query = "SELECT *, key AS machine_key FROM machine ORDER BY key";
+        self.each(query, (), |row| machine(&Cells::new("machine", row, "key")))
     }
 
     /// The newest session of a plan on a machine, if it was cut off.
@@ -49,6 +72,29 @@ impl Db {
         self.each_run(filter)?.into_iter().collect()
     }
 
+    /// One run.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn run(&self, id: Uuid) -> Result<Option<Run>> {
+        let query = "SELECT * FROM run WHERE id = ?1";
+        let found = self.each(query, [id.to_string()], |row| self.whole(row))?;
+        found.into_iter().next().transpose()
+    }
+
+    /// The number of runs of each session that has one.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn run_counts(&self) -> Result<HashMap<Uuid, usize>> {
+        let query = "SELECT session AS id, count(*) AS runs FROM run GROUP BY session";
+        let rows = self.each(query, (), |row| {
+            let cells = Cells::new("run", row, "id");
+            Ok((cells.id("id")?, cells.get::<u32>("runs")? as usize))
+        })?;
+        rows.into_iter().collect()
+    }
+
     pub(super) fn each_session(
         &self,
         tail: &str,
@@ -64,29 +110,53 @@ impl Db {
     }
 
     pub(super) fn each_run(&self, filter: &RunFilter) -> Result<Vec<Result<Run>>> {
-        let query = "SELECT run.* FROM run JOIN session ON session.id = run.session
-            WHERE (:session IS NULL OR run.session = :session)
-              AND (:machine IS NULL OR session.machine = :machine)
-              AND (:model IS NULL OR run.model = :model)
-              AND (:scenario IS NULL OR run.scenario = :scenario)
-            ORDER BY run.at, run.id";
-        let session = filter.session.map(|id| id.to_string());
-        let with = named_params! {
-            ":session": session,
-            ":machine": filter.machine,
-            ":model": filter.model,
-            ":scenario": filter.scenario,
-        };
-        self.each(query, with, |row| self.run(&Cells::new("run", row, "id")))
+        self.each_filtered("run.*", filter, |row| self.whole(row))
     }
 
-    fn run(&self, cells: &Cells<'_>) -> Result<Run> {
-        let id = cells.id("id")?;
+    /// Columns of every run that a filter lets through, decoded, oldest first.
+    pub(super) fn each_filtered<T>(
+        &self,
+        select: &str,
+        filter: &RunFilter,
+        decode: impl Fn(&Row<'_>) -> Result<T>,
+    ) -> Result<Vec<Result<T>>> {
+        let session = filter.session.map(|id| id.to_string());
+        let wanted = [
+            ("run.session", session.as_ref()),
+            ("session.machine", filter.machine.as_ref()),
+            ("run.model", filter.model.as_ref()),
+            ("run.scenario", filter.scenario.as_ref()),
+        ];
+        // Only what narrows is in the query: SQLite then takes the index that serves it.
+        let wanted = wanted
+            .iter()
+            .filter_map(|&(column, value)| Some((column, value?)));
+        let (columns, values): (Vec<&str>, Vec<&String>) = wanted.unzip();
+        let equal = |column: &&str| format!(" AND {column} = ?");
+        let tests: String = columns.iter().map(equal).collect();
+        let query = format!(
+            "SELECT {select} FROM run JOIN session ON session.id = run.session WHERE 1{tests}
+             ORDER BY run.at, run.id"
+        );
+        self.each(&query, rusqlite::params_from_iter(values), decode)
+    }
+
+    /// The run that a number stands for.
+    pub(super) fn run_of(&self, number: &Value) -> Result<Option<Run>> {
+        let query = "SELECT * FROM run WHERE number = ?1";
+        let found = self.each(query, [number], |row| self.whole(row))?;
+        found.into_iter().next().transpose()
+    }
+
+    /// A row of `run` with its parts.
+    pub(super) fn whole(&self, row: &Row<'_>) -> Result<Run> {
+        let cells = &Cells::new("run", row, "id");
+        let (number, id): (i64, Uuid) = (cells.get("number")?, cells.id("id")?);
         let outcome: String = cells.get("outcome")?;
         let outcome = match outcome.as_str() {
             "measured" => Outcome::Measured {
-                samples: self.samples(id)?,
-                voids: self.voids(id)?,
+                samples: self.samples(number, id)?,
+                voids: self.voids(number, id)?,
             },
             "failed" => Outcome::Failed {
                 stage: cells.parsed("stage")?,
@@ -101,25 +171,23 @@ impl Db {
             wall_s: cells.get("wall_s")?,
             cell: cell(cells)?,
             outcome,
-            answers: self.answers(id)?,
-            remarks: self.remarks(id)?,
+            answers: self.answers(cells.get("sheet")?, &id.to_string())?,
+            remarks: self.remarks(number, id)?,
         })
     }
 
-    fn samples(&self, run: Uuid) -> Result<Vec<Sample>> {
+    fn samples(&self, number: i64, run: Uuid) -> Result<Vec<Sample>> {
         let query = "SELECT * FROM sample WHERE run = ?1 ORDER BY position";
-        let rows = self.each(query, [run.to_string()], |row| {
-            let key = row
-                .get::<_, String>("metric")
-                .unwrap_or_else(|_| "?".to_owned());
+        let rows = self.each(query, [number], |row| {
+            let key = row.get("metric").unwrap_or_else(|_| "?".to_owned());
             sample(&Cells::keyed("sample", row, format!("{run} {key}")))
         })?;
         rows.into_iter().collect()
     }
 
-    fn voids(&self, run: Uuid) -> Result<Vec<Void>> {
+    fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
         let query = "SELECT * FROM void WHERE run = ?1 ORDER BY position";
-        let rows = self.each(query, [run.to_string()], |row| {
+        let rows = self.each(query, [number], |row| {
             let cells = Cells::keyed("void", row, run.to_string());
             let metric: Option<String> = cells.get("metric")?;
             Ok(Void {
@@ -131,30 +199,14 @@ impl Db {
         rows.into_iter().collect()
     }
 
-    fn remarks(&self, run: Uuid) -> Result<Vec<Remark>> {
+    fn remarks(&self, number: i64, run: Uuid) -> Result<Vec<Remark>> {
         let query = "SELECT * FROM remark WHERE run = ?1 ORDER BY position";
-        let rows = self.each(query, [run.to_string()], |row| {
+        let rows = self.each(query, [number], |row| {
             let cells = Cells::keyed("remark", row, run.to_string());
             Ok(Remark {
                 kind: cells.parsed("kind")?,
                 count: cells.get("count")?,
                 text: cells.get("text")?,
-            })
-        })?;
-        rows.into_iter().collect()
-    }
-
-    fn answers(&self, run: Uuid) -> Result<Vec<Answer>> {
-        let query = "SELECT * FROM answer WHERE run = ?1 ORDER BY position";
-        let rows = self.each(query, [run.to_string()], |row| {
-            let cells = Cells::keyed("answer", row, run.to_string());
-            Ok(Answer {
-                item: cells.get("item")?,
-                arm: cells.get("arm")?,
-                prompt: cells.get("prompt")?,
-                text: cells.get("text")?,
-                expected: cells.get("expected")?,
-                right: cells.get("is_right")?,
             })
         })?;
         rows.into_iter().collect()
@@ -219,7 +271,7 @@ fn machine(cells: &Cells<'_>) -> Result<Machine> {
     Ok(machine)
 }
 
-fn cell(cells: &Cells<'_>) -> Result<Cell> {
+pub(super) fn cell(cells: &Cells<'_>) -> Result<Cell> {
     Ok(Cell {
         model: cells.get("model")?,
         scenario: cells.get("scenario")?,
@@ -233,9 +285,10 @@ fn cell(cells: &Cells<'_>) -> Result<Cell> {
 
 /// A sample whose unit and count agree with what it holds.
 fn sample(cells: &Cells<'_>) -> Result<Sample> {
+    let packed: Vec<u8> = cells.get("epochs")?;
     let sample = Sample {
         metric: cells.parsed("metric")?,
-        epochs: cells.json("epochs")?,
+        epochs: unpack(&packed).map_err(|reason| cells.wrong("epochs", reason))?,
     };
     let (unit, wanted): (String, _) = (cells.get("unit")?, sample.metric.spec().unit.name());
     if unit != wanted {
@@ -244,6 +297,10 @@ fn sample(cells: &Cells<'_>) -> Result<Sample> {
     let (trials, held): (i64, _) = (cells.get("trials")?, sample.values().count());
     if usize::try_from(trials) != Ok(held) {
         return Err(cells.wrong("trials", format!("{trials}, but epochs hold {held} values")));
+    }
+    let (stored, wanted): (Option<f64>, _) = (cells.get("middle")?, middle(&sample));
+    if stored != wanted {
+        return Err(cells.wrong("middle", format!("{stored:?}, but epochs give {wanted:?}")));
     }
     Ok(sample)
 }

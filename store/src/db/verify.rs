@@ -1,23 +1,35 @@
 //! Finds what is wrong with a file, all of it.
 
-use super::open::sql;
+use super::cells::Cells;
+use super::open::{fresh, sql};
+use super::schema::definitions;
 use super::{Db, RunFilter};
 use crate::error::Result;
 
 impl Db {
     /// Every problem found, one line each; empty where the file is sound: SQLite's own integrity
-    /// and foreign-key checks, then every row decoded, units, counts and content ids compared.
+    /// and foreign-key checks, the tables against those of this schema version, then every row
+    /// decoded, and units, counts, medians and content ids compared.
     ///
     /// # Errors
     /// Only where the file cannot be read at all; damage is a finding.
     pub fn verify(&self) -> Result<Vec<String>> {
         let mut problems = self.integrity()?;
         problems.extend(self.dangling()?);
+        problems.extend(self.altered()?);
+        note(&mut problems, self.each_machine());
+        note(&mut problems, self.each_noise("", ()));
         note(
             &mut problems,
             self.each_session("ORDER BY session.at, session.id", ()),
         );
-        note(&mut problems, self.each_run(&RunFilter::default()));
+        // Each is dropped at once: years of runs do not fit into memory.
+        let runs = self.each_filtered("run.*", &RunFilter::default(), |row| {
+            self.whole(row).map(drop)
+        });
+        note(&mut problems, runs);
+        note(&mut problems, self.each_misplaced());
+        note(&mut problems, self.each_sheet());
         note(&mut problems, self.each_guide());
         note(&mut problems, self.each_historic());
         Ok(problems)
@@ -42,6 +54,32 @@ impl Db {
             Err(error @ crate::Error::Damaged { .. }) => Ok(vec![error.to_string()]),
             Err(error) => Err(error),
         }
+    }
+
+    /// Tables that a file of this schema version has otherwise. Further ones are the user's own.
+    fn altered(&self) -> Result<Vec<String>> {
+        let fail = |error| sql(&self.path, error);
+        let (wanted, found) = (
+            fresh().map_err(fail)?,
+            definitions(&self.conn).map_err(fail)?,
+        );
+        let wanted = definitions(&wanted).map_err(fail)?;
+        let missing = wanted.iter().filter(|table| !found.contains(table));
+        let name = |table: &String| table.split(':').next().unwrap_or_default().to_owned();
+        let line = |table| format!("table {}: not as this schema version has it", name(table));
+        Ok(missing.map(line).collect())
+    }
+
+    /// Values and refusals of runs that failed: no reader would ever see them.
+    fn each_misplaced(&self) -> Result<Vec<Result<()>>> {
+        let query = "SELECT DISTINCT run.id FROM run
+            JOIN (SELECT run FROM sample UNION SELECT run FROM void) AS part
+              ON part.run = run.number
+            WHERE run.outcome = 'failed' ORDER BY run.id";
+        self.each(query, (), |row| {
+            let cells = Cells::new("run", row, "id");
+            Err(cells.wrong("outcome", "it failed, but there are samples or voids of it"))
+        })
     }
 
     fn dangling(&self) -> Result<Vec<String>> {

@@ -1,15 +1,20 @@
 //! Writing sessions and runs: one transaction each.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
 use uuid::Uuid;
 
 use super::cells::{json, stamp};
 use super::open::sql;
-use super::{Db, Imported, RunFilter};
+use super::pack::{middle, pack};
+use super::prune::thinned;
+use super::{Db, Imported, RunFilter, sheet};
 use crate::document::Document;
 use crate::error::{Error, Result};
-use crate::run::{Answer, Machine, Outcome, Remark, Run, Sample, Session, Void};
+use crate::run::{Machine, Outcome, Remark, Run, Sample, Session, Void};
 
 impl Db {
     /// Stores a new session.
@@ -44,56 +49,78 @@ impl Db {
     /// [`Error::Refused`] where the same id is there with another content; then nothing of the
     /// document is added.
     pub fn import_session(&mut self, document: &Document) -> Result<Imported> {
+        document.runs.iter().try_for_each(finite)?;
+        let subject = format!("session {}", document.session.id);
+        self.change(&subject, |tx| self.add_document(tx, document))
+    }
+
+    /// Adds what another tool measured; what is there already stays, with the time of its first import.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where it is there as of another machine, commit or branch.
+    pub fn import_bench(&mut self, document: &Document) -> Result<Imported> {
+        document.runs.iter().try_for_each(finite)?;
+        let id = document.session.id;
+        self.change(&format!("session {id}"), |tx| {
+            let mut document = document.clone();
+            if let Some(known) = self.session(id)? {
+                let new = &mut document.session;
+                if known.machine != new.machine || known.environment != new.environment {
+                    let reason = "it is there already, as of another machine, commit or branch";
+                    return Err(Error::refused(format!("session {id}"), reason).into());
+                }
+                (new.at, new.finished) = (known.at, known.finished);
+                document.runs.iter_mut().for_each(|run| run.at = known.at);
+            }
+            self.add_document(tx, &document)
+        })
+    }
+
+    fn add_document(&self, tx: &Connection, document: &Document) -> Result<Imported, Problem> {
         let session = &document.session;
-        let known = self
-            .sessions()?
-            .into_iter()
-            .find(|known| known.id == session.id);
+        let known = self.session(session.id)?;
         let stored = self.runs(&RunFilter {
             session: Some(session.id),
             ..RunFilter::default()
         })?;
-        if let Some(known) = &known {
-            same_session(known, session)?;
+        match (&known, session.finished) {
+            (None, _) => begin(tx, session)?,
+            (Some(known), at) => {
+                same_session(known, session)?;
+                if let (None, Some(at)) = (known.finished, at) {
+                    finish(tx, session.id, at)?;
+                }
+            }
         }
-        let mut new = Vec::new();
+        let stored: HashMap<Uuid, &Run> = stored.iter().map(|run| (run.id, run)).collect();
+        let mut imported = Imported::default();
         for run in &document.runs {
-            finite(run)?;
-            match stored.iter().find(|stored| stored.id == run.id) {
-                None => new.push(run),
-                Some(stored) if stored == run => {}
-                Some(_) => return Err(other_content(&format!("run {}", run.id))),
+            match stored.get(&run.id) {
+                None => {
+                    insert(tx, run)?;
+                    imported.added += 1;
+                }
+                Some(stored) if same_run(stored, run) => imported.known += 1,
+                Some(_) => return Err(other_content(&format!("run {}", run.id)).into()),
             }
         }
-        let imported = Imported {
-            added: new.len(),
-            known: document.runs.len() - new.len(),
-        };
-        self.change(&format!("session {}", session.id), |tx| {
-            match (&known, session.finished) {
-                (None, _) => begin(tx, session)?,
-                (Some(Session { finished: None, .. }), Some(at)) => finish(tx, session.id, at)?,
-                _ => {}
-            }
-            new.iter().try_for_each(|run| insert(tx, run))
-        })?;
         Ok(imported)
     }
 
     /// Runs `work` in one transaction, which reserves the file before it reads.
     pub(super) fn change<T>(
-        &mut self,
+        &self,
         subject: &str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Problem>,
     ) -> Result<T> {
-        let path = self.path.clone();
         let settle = |problem| match problem {
-            Problem::Ours(error) => error,
-            Problem::Sql(error) => refused(subject, &error).unwrap_or_else(|| sql(&path, error)),
+            Problem::Sql(error) => {
+                refused(subject, &error).unwrap_or_else(|| sql(&self.path, error))
+            }
+            problem => problem.of(&self.path),
         };
-        let tx = self
-            .conn
-            .transaction_with_behavior(TransactionBehavior::Immediate);
+        // Unchecked: `work` reads through the same connection. No caller begins another one inside.
+        let tx = Transaction::new_unchecked(&self.conn, TransactionBehavior::Immediate);
         let tx = tx.map_err(|error| settle(error.into()))?;
         let done = work(&tx).map_err(settle)?;
         tx.commit().map_err(|error| settle(error.into()))?;
@@ -105,6 +132,16 @@ impl Db {
 pub(super) enum Problem {
     Ours(Error),
     Sql(rusqlite::Error),
+}
+
+impl Problem {
+    /// The error, of this file.
+    pub(super) fn of(self, path: &Path) -> Error {
+        match self {
+            Self::Ours(error) => error,
+            Self::Sql(error) => sql(path, error),
+        }
+    }
 }
 
 impl From<Error> for Problem {
@@ -135,6 +172,13 @@ fn refused(subject: &str, error: &rusqlite::Error) -> Option<Error> {
 
 fn other_content(subject: &str) -> Error {
     Error::refused(subject, "the database holds another content under this id")
+}
+
+/// Equal, or one is what retention left of the other.
+fn same_run(stored: &Run, new: &Run) -> bool {
+    stored == new
+        || (stored.is_thinned() && *stored == thinned(new))
+        || (new.is_thinned() && *new == thinned(stored))
 }
 
 /// Equal but for the end, which one side may not know yet.
@@ -235,20 +279,21 @@ fn finish(tx: &Connection, session: Uuid, at: DateTime<Utc>) -> Result<(), Probl
 }
 
 fn insert(tx: &Connection, run: &Run) -> Result<(), Problem> {
-    let cell = &run.cell;
+    let (cell, sheet) = (&run.cell, sheet::keep(tx, &run.answers)?);
     let (outcome, stage, message) = match &run.outcome {
         Outcome::Measured { .. } => ("measured", None, None),
         Outcome::Failed { stage, message } => ("failed", Some(stage.name()), Some(message)),
     };
     tx.prepare_cached(
-        "INSERT INTO run (id, session, at, wall_s, model, scenario, backend, device, precision,
-            weights, revision, outcome, stage, message)
-         VALUES (:id, :session, :at, :wall_s, :model, :scenario, :backend, :device, :precision,
+        "INSERT INTO run (id, session, sheet, at, wall_s, model, scenario, backend, device,
+            precision, weights, revision, outcome, stage, message)
+         VALUES (:id, :session, :sheet, :at, :wall_s, :model, :scenario, :backend, :device, :precision,
             :weights, :revision, :outcome, :stage, :message)",
     )?
     .execute(named_params! {
         ":id": run.id.to_string(),
         ":session": run.session.to_string(),
+        ":sheet": sheet,
         ":at": stamp(run.at)?,
         ":wall_s": run.wall_s,
         ":model": cell.model,
@@ -262,35 +307,33 @@ fn insert(tx: &Connection, run: &Run) -> Result<(), Problem> {
         ":stage": stage,
         ":message": message,
     })?;
-    let id = run.id.to_string();
-    samples(tx, &id, run.samples())?;
-    voids(tx, &id, run.voids())?;
-    answers(tx, &id, &run.answers)?;
-    remarks(tx, &id, &run.remarks)
+    let number = tx.last_insert_rowid();
+    samples(tx, number, run.samples())?;
+    voids(tx, number, run.voids())?;
+    remarks(tx, number, &run.remarks)
 }
 
-fn samples(tx: &Connection, run: &str, samples: &[Sample]) -> Result<(), Problem> {
+fn samples(tx: &Connection, run: i64, samples: &[Sample]) -> Result<(), Problem> {
     let mut insert = tx.prepare_cached(
-        "INSERT INTO sample (run, metric, position, unit, trials, epochs)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO sample (run, metric, position, unit, trials, middle, epochs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     for (position, sample) in (0_i64..).zip(samples) {
-        let name = sample.metric.name();
         let trials = i64::try_from(sample.values().count()).unwrap_or(i64::MAX);
-        let epochs = json(name, &sample.epochs)?;
         insert.execute((
             run,
-            name,
+            sample.metric.name(),
             position,
             sample.metric.spec().unit.name(),
             trials,
-            epochs,
+            middle(sample),
+            pack(&sample.epochs),
         ))?;
     }
     Ok(())
 }
 
-fn voids(tx: &Connection, run: &str, voids: &[Void]) -> Result<(), Problem> {
+fn voids(tx: &Connection, run: i64, voids: &[Void]) -> Result<(), Problem> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO void (run, position, metric, count, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
@@ -301,37 +344,21 @@ fn voids(tx: &Connection, run: &str, voids: &[Void]) -> Result<(), Problem> {
     Ok(())
 }
 
-fn remarks(tx: &Connection, run: &str, remarks: &[Remark]) -> Result<(), Problem> {
+fn remarks(tx: &Connection, run: i64, remarks: &[Remark]) -> Result<(), Problem> {
+    let mut numbered = (0_i64..).zip(remarks);
+    numbered.try_for_each(|numbered| remark(tx, run, numbered))
+}
+
+/// One remark, at its position.
+pub(super) fn remark(
+    tx: &Connection,
+    run: i64,
+    (position, remark): (i64, &Remark),
+) -> Result<(), Problem> {
     let mut insert = tx.prepare_cached(
         "INSERT INTO remark (run, position, kind, count, text) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    for (position, remark) in (0_i64..).zip(remarks) {
-        insert.execute((
-            run,
-            position,
-            remark.kind.name(),
-            remark.count,
-            &remark.text,
-        ))?;
-    }
-    Ok(())
-}
-
-fn answers(tx: &Connection, run: &str, answers: &[Answer]) -> Result<(), Problem> {
-    let mut insert = tx.prepare_cached(
-        "INSERT INTO answer (run, position, item, arm, prompt, text, expected, is_right)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    for (position, answer) in (0_i64..).zip(answers) {
-        let Answer {
-            item,
-            arm,
-            prompt,
-            text,
-            expected,
-            right,
-        } = answer;
-        insert.execute((run, position, item, arm, prompt, text, expected, right))?;
-    }
+    let Remark { kind, count, text } = remark;
+    insert.execute((run, position, kind.name(), count, text))?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use store::db::Noise;
 use store::{
     Answer, Cell, Environment, Machine, Metric, Outcome, Remark, RemarkKind, Run, Sample, Session,
     Stage, Uuid, Void,
@@ -153,6 +154,45 @@ pub(crate) fn filled(path: &Path) -> store::Db {
     db.begin(&two).expect("begun");
     db.insert(&run(&two, 1)).expect("inserted");
     db
+}
+
+/// A database with a row in every table: [`filled`], a noise floor, a guide and three historic rows.
+pub(crate) fn everything(path: &Path) -> store::Db {
+    let mut db = filled(path);
+    let floor = Noise {
+        at: moment(9),
+        metric: Metric::Ttft,
+        floor: 0.02,
+        pairs: 20,
+        harness: "0.1.0".to_owned(),
+    };
+    db.keep_noise(&machine(), &[floor]).expect("kept");
+    let guide = include_str!("../../../datasets/legacy/guide-2025-07-22.md");
+    let guide = store::legacy::parse_guide(guide).expect("the guide");
+    db.import_guide(&guide).expect("imported");
+    let history = include_str!("../../../datasets/legacy/legacy-results.json");
+    let history = store::legacy::parse_history(history).expect("the history");
+    db.import_history(&history[..3]).expect("imported");
+    db
+}
+
+/// Everything that can be read of a database, in the order of reading.
+pub(crate) fn content(path: &Path) -> String {
+    let db = store::Db::open_existing(path).expect("ours");
+    assert_eq!(db.verify().expect("readable"), Vec::<String>::new());
+    let runs = db.runs(&store::RunFilter::default()).expect("runs");
+    let machines = db.machines().expect("machines");
+    let noise = |machine: &Machine| db.noise(&machine.key()).expect("noise");
+    let noise: Vec<_> = machines.iter().map(noise).collect();
+    let (guides, history) = (db.guides().expect("guides"), db.history().expect("rows"));
+    let sessions = db.sessions().expect("sessions");
+    format!("{machines:#?}{noise:#?}{sessions:#?}{runs:#?}{guides:#?}{history:#?}")
+}
+
+/// Names of the tables.
+pub(crate) fn tables(path: &Path) -> Vec<String> {
+    let query = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    sql(path, query).lines().map(str::to_owned).collect()
 }
 
 /// Runs SQL in the SQLite that is linked in, so that tests need no program; rows as the `sqlite3`

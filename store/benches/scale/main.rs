@@ -1,0 +1,151 @@
+//! Three years of ten machines: 657,000 runs. What it takes to insert, merge, read and thin them.
+//!
+//! `cargo bench -p store --bench scale`, for a part of it `-- --nights 60`. Needs about 8 GB of disk in the
+//! target folder meanwhile.
+
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
+
+mod nights;
+
+use std::path::Path;
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use nights::Nights;
+use store::db::{Retention, merge};
+use store::{Db, Direction, Metric, RunFilter};
+
+const MACHINES: u64 = 10;
+const NIGHTS: u32 = 3 * 365;
+
+/// Newest sessions that a gate reads beside the candidate.
+const BASELINE: u32 = 30;
+
+fn main() -> store::Result<()> {
+    let nights = nights_asked_for();
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let of = |machine: u64| folder.path().join(format!("machine-{machine}.db"));
+    let runs = u64::from(nights) * MACHINES * 60;
+    println!("{MACHINES} machines, {nights} nights, {runs} runs");
+
+    let took = timed("insert, a transaction a session", || {
+        (0..MACHINES).try_for_each(|number| fill(&of(number), number, nights))
+    })?;
+    println!("  {:.0} runs/s, the generator included", runs as f64 / took);
+    singly(folder.path())?;
+
+    let union = folder.path().join("union.db");
+    let inputs: Vec<_> = (0..MACHINES).map(of).collect();
+    let took = timed("merge of ten databases, each verified", || {
+        merge(&union, &inputs).map(drop)
+    })?;
+    println!("  {:.0} runs/s", runs as f64 / took);
+    inputs
+        .iter()
+        .for_each(|input| drop(std::fs::remove_file(input)));
+    size(&union, runs);
+
+    let mut db = Db::open(&union)?;
+    let key = Nights::new(0).machine().key();
+    timed("what a gate reads: 31 sessions of a machine", || {
+        let sessions = db.newest_sessions(&key, "main", 1 + BASELINE)?;
+        let mut found = 0;
+        for session in &sessions {
+            let of = RunFilter {
+                session: Some(session.id),
+                ..RunFilter::default()
+            };
+            found += db.runs(&of)?.len();
+        }
+        println!("  {found} runs with all their values");
+        Ok(())
+    })?;
+    timed("medians of every series with a direction", || trends(&db))?;
+
+    let age = DateTime::UNIX_EPOCH + TimeDelta::days(19_000 + i64::from(nights) - 90);
+    timed("prune: 90 days whole, 30 newest of a series", || {
+        let pruned = db.prune(&retention(age))?;
+        println!("  {pruned:?}");
+        Ok(())
+    })?;
+    timed("vacuum", || db.vacuum())?;
+    size(&union, runs);
+    timed("medians of every series with a direction", || trends(&db))?;
+    timed("verify", || {
+        db.verify().map(|problems| assert!(problems.is_empty()))
+    })?;
+    Ok(())
+}
+
+/// The number after `--nights`.
+fn nights_asked_for() -> u32 {
+    let mut args = std::env::args().skip_while(|arg| arg != "--nights");
+    let asked = args
+        .nth(1)
+        .map(|number| number.parse().expect("a number of nights"));
+    asked.unwrap_or(NIGHTS)
+}
+
+/// Prints how long something takes; seconds.
+fn timed(what: &str, work: impl FnOnce() -> store::Result<()>) -> store::Result<f64> {
+    let start = Instant::now();
+    work()?;
+    let took = start.elapsed().as_secs_f64();
+    println!("{what}: {took:.2} s");
+    Ok(took)
+}
+
+fn fill(path: &Path, number: u64, nights: u32) -> store::Result<()> {
+    let (mut db, mut machine) = (Db::open(path)?, Nights::new(number));
+    (0..nights).try_for_each(|night| db.import_session(&machine.night(night)).map(drop))
+}
+
+/// As the harness inserts: every run its own transaction, synchronised to the disk.
+fn singly(folder: &Path) -> store::Result<()> {
+    let mut db = Db::open(&folder.join("singly.db"))?;
+    let night = Nights::new(0).night(0);
+    db.begin(&night.session)?;
+    let took = timed("insert, a transaction a run", || {
+        night.runs.iter().try_for_each(|run| db.insert(run))
+    })?;
+    println!("  {:.0} runs/s", night.runs.len() as f64 / took);
+    Ok(())
+}
+
+/// Reads one machine after the other, as trends do.
+fn trends(db: &Db) -> store::Result<()> {
+    let directed = |metric: &Metric| metric.spec().direction != Direction::Neutral;
+    let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(directed).collect();
+    let (mut series, mut points, mut sum) = (0, 0, 0.0);
+    for machine in db.machines()? {
+        let of = RunFilter {
+            machine: Some(machine.key()),
+            ..RunFilter::default()
+        };
+        let found = db.series(&of, &metrics)?;
+        series += found.len();
+        for point in found.iter().flat_map(|series| &series.points) {
+            points += 1;
+            sum += point.middle;
+        }
+    }
+    println!("  {series} series, {points} points, sum {sum:.3e}");
+    Ok(())
+}
+
+fn retention(since: DateTime<Utc>) -> Retention {
+    Retention {
+        since,
+        newest: 30,
+        protected: [].into(),
+    }
+}
+
+fn size(path: &Path, runs: u64) {
+    let bytes = std::fs::metadata(path).map_or(0, |found| found.len());
+    println!(
+        "  {:.2} GB, {} bytes a run",
+        bytes as f64 / 1e9,
+        bytes / runs.max(1)
+    );
+}

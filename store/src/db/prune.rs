@@ -1,0 +1,235 @@
+//! Retention: of old runs the raw trials and answers go, one value an epoch stays.
+//!
+//! No run, score, counter, void or remark is ever deleted, and no median or interval changes: both
+//! rest on the medians of epochs, which stay. A thinned run says so in a remark.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use uuid::Uuid;
+
+use super::cells::stamp;
+use super::open::sql;
+use super::pack::{middle, pack};
+use super::schema::{Table, tables};
+use super::write::{Problem, remark};
+use super::{Db, sheet};
+use crate::error::Result;
+use crate::metric::{Direction, Metric, Unit};
+use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, THINNED};
+use crate::stats::{is_item_score, median};
+
+/// Which runs keep their raw trials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Those that started at this moment or later.
+    pub since: DateTime<Utc>,
+    /// The newest of each series (machine, branch, cell), this many.
+    pub newest: u32,
+    /// These runs, and all runs of these sessions.
+    pub protected: BTreeSet<Uuid>,
+}
+
+/// What was dropped, or would be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Runs that were thinned.
+    pub runs: usize,
+    /// Raw trials that went.
+    pub trials: usize,
+    /// Answers that went.
+    pub answers: usize,
+}
+
+impl Pruned {
+    fn add(&mut self, whole: &Run, rest: &Run) {
+        self.runs += 1;
+        self.trials += trials(whole) - trials(rest);
+        self.answers += whole.answers.len() - rest.answers.len();
+    }
+}
+
+impl Db {
+    /// What [`prune`](Self::prune) would drop. Writes nothing.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn prunable(&self, retention: &Retention) -> Result<Pruned> {
+        let mut pruned = Pruned::default();
+        for number in candidates(&self.conn, retention).map_err(|problem| problem.of(&self.path))? {
+            if let Some(whole) = self.run_of(&Value::Integer(number))? {
+                let rest = thinned(&whole);
+                if rest != whole {
+                    pruned.add(&whole, &rest);
+                }
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// Drops raw trials and answers of runs that are neither young nor among the newest of their series,
+    /// in one transaction. Runs that another table refers to, or whose session one does, stay whole.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn prune(&mut self, retention: &Retention) -> Result<Pruned> {
+        self.change("retention", |tx| {
+            let mut pruned = Pruned::default();
+            for number in candidates(tx, retention)? {
+                let Some(whole) = self.run_of(&Value::Integer(number))? else {
+                    continue;
+                };
+                let rest = thinned(&whole);
+                if rest != whole {
+                    pruned.add(&whole, &rest);
+                    replace(tx, number, &whole, &rest)?;
+                }
+            }
+            sheet::drop_unused(tx)?;
+            Ok(pruned)
+        })
+    }
+
+    /// Gives the space of what was dropped back to the system.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn vacuum(&mut self) -> Result<()> {
+        let done = self.conn.execute_batch("VACUUM");
+        done.map_err(|error| sql(&self.path, error))
+    }
+}
+
+/// Numbers of the runs whose trials may go, oldest first.
+fn candidates(conn: &Connection, retention: &Retention) -> Result<Vec<i64>, Problem> {
+    let tables = tables(conn)?;
+    let referred: String = tables.iter().flat_map(referred).collect();
+    let query = format!(
+        "SELECT number FROM (
+            SELECT run.*, row_number() OVER (
+                PARTITION BY session.machine, session.branch, model, scenario, backend, device,
+                    precision, weights
+                ORDER BY run.at DESC, run.id DESC) AS age
+            FROM run JOIN session ON session.id = run.session) AS run
+         WHERE age > ?1 AND at < ?2 AND outcome = 'measured'{referred}
+         ORDER BY number"
+    );
+    let mut statement = conn.prepare(&query)?;
+    let mut rows = statement.query((retention.newest, stamp(retention.since)?))?;
+    let mut numbers = Vec::new();
+    while let Some(row) = rows.next()? {
+        numbers.push(row.get("number")?);
+    }
+    drop(rows);
+    drop(statement);
+    let mut names = conn.prepare("SELECT id, session FROM run WHERE number = ?1")?;
+    let mut kept = Vec::new();
+    for number in numbers {
+        let ids: (String, String) = names.query_row([number], |row| row.try_into())?;
+        let protected = |id: &String| id.parse().is_ok_and(|id| retention.protected.contains(&id));
+        if !protected(&ids.0) && !protected(&ids.1) {
+            kept.push(number);
+        }
+    }
+    Ok(kept)
+}
+
+/// That no row of this table refers to a run or to its session, as SQL; parts of a run are no such rows.
+fn referred(table: &Table) -> Vec<String> {
+    let links = table
+        .links
+        .iter()
+        .filter(|_| table.whole.is_none() && table.name != "run");
+    let test = |link: &super::schema::Link| {
+        let column = match link.table.as_str() {
+            "run" => link.to.as_str(),
+            "session" => "session",
+            _ => return None,
+        };
+        let (name, other) = (&table.name, table.list(std::iter::once(link.column)));
+        Some(format!(
+            " AND NOT EXISTS (SELECT 1 FROM \"{name}\" AS other WHERE other.{other} = run.{column})"
+        ))
+    };
+    links.filter_map(test).collect()
+}
+
+/// Rewrites what thinning changed.
+fn replace(conn: &Connection, number: i64, whole: &Run, rest: &Run) -> Result<(), Problem> {
+    let mut update = conn.prepare_cached(
+        "UPDATE sample SET trials = ?3, middle = ?4, epochs = ?5 WHERE run = ?1 AND metric = ?2",
+    )?;
+    for (sample, old) in rest.samples().iter().zip(whole.samples()) {
+        if sample != old {
+            let trials = i64::try_from(sample.values().count()).unwrap_or(i64::MAX);
+            let packed = pack(&sample.epochs);
+            update.execute((number, sample.metric.name(), trials, middle(sample), packed))?;
+        }
+    }
+    conn.prepare_cached("UPDATE run SET sheet = NULL WHERE number = ?1")?
+        .execute([number])?;
+    for (position, new) in (0_i64..).zip(&rest.remarks).skip(whole.remarks.len()) {
+        remark(conn, number, (position, new))?;
+    }
+    Ok(())
+}
+
+/// A run as retention leaves it; itself where there is nothing to drop.
+pub(super) fn thinned(whole: &Run) -> Run {
+    let mut rest = whole.clone();
+    rest.answers.clear();
+    if let Outcome::Measured { samples, .. } = &mut rest.outcome {
+        let thin = samples
+            .iter_mut()
+            .filter(|sample| is_thinned_out(sample.metric));
+        thin.for_each(keep_medians);
+    }
+    let (trials, answers) = (trials(whole) - trials(&rest), whole.answers.len());
+    if trials + answers > 0 {
+        rest.remarks.push(Remark {
+            kind: RemarkKind::Advisory,
+            count: u32::try_from(trials).unwrap_or(u32::MAX),
+            text: format!(
+                "{THINNED}: {trials} trials, {answers} answers; an epoch holds its median"
+            ),
+        });
+    }
+    rest
+}
+
+fn keep_medians(sample: &mut Sample) {
+    for trials in &mut sample.epochs {
+        *trials = median(trials).into_iter().collect();
+    }
+}
+
+/// Whether only the medians of epochs are read of a metric.
+///
+/// Scores and counters are read item by item; what is taken after each call tells a leak by its
+/// order; circumstances explain single trials.
+fn is_thinned_out(metric: Metric) -> bool {
+    use Metric as M;
+    let spec = metric.spec();
+    let continuous = match spec.unit {
+        Unit::Second | Unit::Byte | Unit::TokenPerSecond | Unit::BytePerSecond => true,
+        Unit::Ratio => !is_item_score(metric) && spec.min_change > 0.0,
+        Unit::Count | Unit::Logit => false,
+    };
+    let ordered = [
+        M::CallMemory,
+        M::CallActive,
+        M::CallCache,
+        M::AfterUnload,
+        M::WarmUp,
+    ];
+    continuous && spec.direction != Direction::Neutral && !ordered.contains(&metric)
+}
+
+fn trials(run: &Run) -> usize {
+    run.samples()
+        .iter()
+        .map(|sample| sample.values().count())
+        .sum()
+}
