@@ -11,6 +11,7 @@ pub mod metric;
 pub mod run;
 pub mod stats;
 pub mod summary;
+pub mod trend;
 
 pub use db::{Db, Imported, RunFilter};
 pub use document::Document;
