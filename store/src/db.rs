@@ -4,11 +4,13 @@
 //! one transaction a run: a process killed at any instant leaves a file that holds every run
 //! whose insertion had returned. Tables are documented in `store/README.md`.
 
+mod acknowledgement;
 mod cells;
 mod historic;
 mod noise;
 mod open;
 mod read;
+mod series;
 mod verify;
 mod write;
 
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+pub use acknowledgement::Acknowledgement;
 pub use noise::Noise;
 
 /// Marks a SQLite file as ours: `vlmb` in ASCII.
@@ -27,6 +30,7 @@ pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_remarks.sql"),
+    include_str!("../migrations/0003_acknowledgement.sql"),
 ];
 
 /// An open database.

@@ -219,7 +219,7 @@ fn machine(cells: &Cells<'_>) -> Result<Machine> {
     Ok(machine)
 }
 
-fn cell(cells: &Cells<'_>) -> Result<Cell> {
+pub(super) fn cell(cells: &Cells<'_>) -> Result<Cell> {
     Ok(Cell {
         model: cells.get("model")?,
         scenario: cells.get("scenario")?,
@@ -232,7 +232,7 @@ fn cell(cells: &Cells<'_>) -> Result<Cell> {
 }
 
 /// A sample whose unit and count agree with what it holds.
-fn sample(cells: &Cells<'_>) -> Result<Sample> {
+pub(super) fn sample(cells: &Cells<'_>) -> Result<Sample> {
     let sample = Sample {
         metric: cells.parsed("metric")?,
         epochs: cells.json("epochs")?,

@@ -20,6 +20,7 @@ impl Db {
         note(&mut problems, self.each_run(&RunFilter::default()));
         note(&mut problems, self.each_guide());
         note(&mut problems, self.each_historic());
+        note(&mut problems, self.each_acknowledgement());
         Ok(problems)
     }
 

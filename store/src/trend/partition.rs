@@ -163,7 +163,11 @@ impl Partition {
         let (mut best, mut last) = self.cheapest(end, penalty);
         // A stretch that begins within the tail follows the last one of what is settled.
         let start = self.start[settled];
-        let paid = if start == 0 { 0.0 } else { self.best[start] + penalty };
+        let paid = if start == 0 {
+            0.0
+        } else {
+            self.best[start] + penalty
+        };
         for from in (settled + 1).max(start + SHORTEST)..=end.saturating_sub(SHORTEST) {
             let cost = paid + self.sums.cost(start, from) + self.sums.cost(from, end) + penalty;
             if cost < best {

@@ -43,7 +43,8 @@ fn strength(cuts: &[usize], at: usize, sums: &Sums, noise: f64) -> f64 {
     let before = sums.stretch(from.max(cut.saturating_sub(AROUND)), cut);
     let after = sums.stretch(cut, to.min(cut + AROUND));
     let difference = (after.mean - before.mean).abs();
-    let error = (variance(before, noise) / before.count + variance(after, noise) / after.count).sqrt();
+    let error =
+        (variance(before, noise) / before.count + variance(after, noise) / after.count).sqrt();
     let freedom = before.count + after.count - 2.0 + BOTH;
     let pooled = (before.square + after.square + BOTH * noise * noise) / freedom;
     (difference / error / SIGNIFICANT)

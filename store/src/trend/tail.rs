@@ -1,16 +1,16 @@
 //! What the last nights hint at before there are enough to confirm it.
 
+use super::State;
 use super::level::{Level, half_width};
 use super::partition::{SHORTEST, Stretch};
 use super::sieve::{AROUND, SMALLEST, variance};
 use super::tracker::Tracker;
-use super::State;
 
 /// Nights of one level that must stand before anything is suspected.
 const KNOWN: usize = 6;
 
 /// Deviations by which each of two nights in a row must lie off.
-const FAR: f64 = 4.0;
+const FAR: f64 = 4.5;
 
 /// The same for a lone night.
 const LONE: f64 = 5.0;
@@ -37,7 +37,10 @@ fn off(tracker: &Tracker, values: &[f64], state: State) -> Option<Level> {
     let before = tracker.sums().stretch(start, index);
     let noise = tracker.noise();
     let error = (variance(before, noise) * (1.0 + 1.0 / before.count)).sqrt();
-    let distances: Vec<f64> = values[index..].iter().map(|value| value - before.mean).collect();
+    let distances: Vec<f64> = values[index..]
+        .iter()
+        .map(|value| value - before.mean)
+        .collect();
     let mean = distances.iter().sum::<f64>() / nights as f64;
     let far_off = |distance: &f64| distance * mean.signum() >= (far * error).max(SMALLEST);
     let spread = distances[0] - distances[nights - 1];

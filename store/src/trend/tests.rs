@@ -3,7 +3,9 @@ use crate::stats::Rng;
 
 /// Nights around 100 with a relative deviation of 2 %.
 fn calm(random: &mut Rng, count: usize) -> Vec<f64> {
-    (0..count).map(|_| 100.0 * (0.02 * random.normal()).exp()).collect()
+    (0..count)
+        .map(|_| 100.0 * (0.02 * random.normal()).exp())
+        .collect()
 }
 
 fn stepped(mut values: Vec<f64>, at: usize, by: f64) -> Vec<f64> {
@@ -16,7 +18,11 @@ fn stepped(mut values: Vec<f64>, at: usize, by: f64) -> Vec<f64> {
 fn confirmed(values: &[f64]) -> Vec<usize> {
     let sure = |point: &&ChangePoint| point.state == State::Confirmed;
     let changes = trend(values, &[]).changes;
-    changes.iter().filter(sure).map(|point| point.index).collect()
+    changes
+        .iter()
+        .filter(sure)
+        .map(|point| point.index)
+        .collect()
 }
 
 #[test]
@@ -26,12 +32,18 @@ fn a_step_is_found_with_its_size_levels_and_place() {
     let [point] = &found.changes[..] else {
         panic!("{found:?}");
     };
-    assert!(point.index.abs_diff(60) <= 1 && point.state == State::Confirmed, "{point:?}");
+    assert!(
+        point.index.abs_diff(60) <= 1 && point.state == State::Confirmed,
+        "{point:?}"
+    );
     assert!(point.range.0 <= 60 && 60 <= point.range.1, "{point:?}");
     let (low, high) = point.interval.expect("an interval");
     assert!(low < 0.1 && 0.1 < high && high - low < 0.03, "{point:?}");
     assert!((point.before - 100.0).abs() < 1.0 && (point.after - 110.0).abs() < 1.0);
-    assert!((0.015..0.027).contains(&found.noise.expect("noise")), "{found:?}");
+    assert!(
+        (0.015..0.027).contains(&found.noise.expect("noise")),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -97,14 +109,23 @@ fn calm_and_wild_series_stay_silent() {
         let mut random = Rng::new(4);
         let series = (0..100).map(|_| (0..100).map(|_| night(&mut random)).collect::<Vec<f64>>());
         let false_points: usize = series.map(|values| confirmed(&values).len()).sum();
-        assert!(false_points <= 1, "{name}: {false_points} false points in 10,000 nights");
+        assert!(
+            false_points <= 1,
+            "{name}: {false_points} false points in 10,000 nights"
+        );
     };
     check("gauss", |random| 1.0 + 0.02 * random.normal());
     check("spikes", |random| {
-        let spike = if random.uniform() < 0.03 { 0.05 + 0.35 * random.uniform() } else { 0.0 };
+        let spike = if random.uniform() < 0.03 {
+            0.05 + 0.35 * random.uniform()
+        } else {
+            0.0
+        };
         (1.0 + 0.02 * random.normal()) * (1.0 + spike)
     });
-    check("heavy tails", |random| (0.05 / 3.0_f64.sqrt() * random.student(3)).exp());
+    check("heavy tails", |random| {
+        (0.05 / 3.0_f64.sqrt() * random.student(3)).exp()
+    });
 }
 
 #[test]
@@ -112,7 +133,9 @@ fn ten_percent_is_found_by_the_fourth_night_after() {
     let mut random = Rng::new(5);
     let found = (0..200).filter(|_| {
         let values = stepped(calm(&mut random, 105), 100, 1.1);
-        confirmed(&values).iter().any(|index| index.abs_diff(100) <= 5)
+        confirmed(&values)
+            .iter()
+            .any(|index| index.abs_diff(100) <= 5)
     });
     let found = found.count();
     assert!(found >= 190, "{found} of 200");
@@ -150,7 +173,10 @@ fn appending_moves_no_confirmed_point_and_loses_none_unexplained() {
                 let gone = now.withdrawn.iter().any(|gone| gone.found == found);
                 assert!(kept || gone, "night {nights} lost {found}");
             }
-            assert!(here.iter().all(|point| point.index.abs_diff(point.found) <= 1));
+            assert!(
+                here.iter()
+                    .all(|point| point.index.abs_diff(point.found) <= 1)
+            );
             known.extend(here.iter().map(|point| point.found));
             known.sort_unstable();
             known.dedup();

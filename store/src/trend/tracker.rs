@@ -94,11 +94,16 @@ impl Tracker {
         let place = |(at, point): (usize, &Point)| Place {
             from: at.checked_sub(1).map_or(0, |left| self.points[left].index),
             index: point.index,
-            to: self.points.get(at + 1).map_or(self.values.len(), |next| next.index),
+            to: self
+                .points
+                .get(at + 1)
+                .map_or(self.values.len(), |next| next.index),
             found: point.found,
         };
         let places = self.points.iter().enumerate().map(place);
-        places.map(|place| measured(place, self.sums(), noise)).collect()
+        places
+            .map(|place| measured(place, self.sums(), noise))
+            .collect()
     }
 
     /// What was confirmed and is no longer there, in order of withdrawal.
