@@ -56,12 +56,14 @@ With --date: the sessions of that day (UTC), else the guide imported for it. Wit
   report changes --series nightly.csv
   report changes --acknowledge 3f2a9c1b04de --reason 'float32 vision tower, accepted in #41'
 
-A series is one metric of one cell on one machine, in one suite and profile; other weights, threads, power
-or kind of build end what is comparable. One night far off is a suspect, two that agree are probable, three
-are confirmed. An id stays when nights are appended. Changes of one machine, night and direction are one incident.
+A series is one metric of one cell on one machine, in one suite and profile. Other weights, threads,
+power or kind of build end what is comparable. One night far off is a suspect, two that agree are
+probable, three are confirmed. An id stays when nights are appended. Changes of one machine, night
+and direction are one incident.
 
-A series file is {\"mean\": [1.0, …]} (null is a gap, \"breaks\": [40] ends what is comparable), one such object
-a line, or CSV with the values in column mean or value, else the last. It needs no database.")]
+A series file is {\"mean\": [1.0, …]} (null is a gap, \"breaks\": [40] ends what is comparable), one
+such object a line, or CSV with the values in column mean or value, else the last. It needs no
+database.")]
     Changes(Changes),
     /// Write the trend page, one file that needs no network
     #[command(after_help = "Examples:

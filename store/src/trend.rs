@@ -108,7 +108,7 @@ pub struct Trend {
 /// change); no level reaches across one, and none is a change point itself.
 #[must_use]
 pub fn trend(values: &[f64], breaks: &[usize]) -> Trend {
-    let mut bounds: Vec<usize> = breaks.iter().copied().collect();
+    let mut bounds = breaks.to_vec();
     bounds.retain(|&at| at > 0 && at < values.len());
     bounds.extend([0, values.len()]);
     bounds.sort_unstable();

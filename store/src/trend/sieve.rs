@@ -22,14 +22,14 @@ const BOTH: f64 = 12.0;
 /// a burst more often than a level.
 const ONE: f64 = 1.0;
 
-/// Removes the least convincing cut until all convince.
-pub(super) fn sift(mut cuts: Vec<usize>, sums: &Sums, noise: f64) -> Vec<usize> {
+/// Removes the least convincing cut until all convince; `bar`: the strength that does, from 1.
+pub(super) fn sift(mut cuts: Vec<usize>, sums: &Sums, noise: f64, bar: f64) -> Vec<usize> {
     loop {
         let weakest = (0..cuts.len())
             .map(|at| (strength(&cuts, at, sums, noise), at))
             .min_by(|one, other| one.0.total_cmp(&other.0));
         match weakest {
-            Some((strength, at)) if strength < 1.0 => cuts.remove(at),
+            Some((strength, at)) if strength < bar => cuts.remove(at),
             _ => return cuts,
         };
     }

@@ -16,6 +16,12 @@ const NIGHTS: usize = 20;
 /// How far a cut may lie from a confirmed one and still be the same.
 const SAME: usize = 5;
 
+/// What each point that was withdrawn of late adds to the strength that convinces.
+const DOUBT: f64 = 0.1;
+
+/// Nights for which a withdrawn point is held against its series.
+const REMEMBERED: usize = 60;
+
 /// A confirmed point.
 #[derive(Clone, Copy, Debug)]
 struct Point {
@@ -53,9 +59,17 @@ impl Tracker {
             .collect();
         if count >= 2 * SHORTEST {
             let cuts = self.partition.cuts(&tail, penalty);
-            let cuts = sift(cuts, self.partition.sums(), noise);
+            let cuts = sift(cuts, self.partition.sums(), noise, self.bar());
             self.keep(&cuts);
         }
+    }
+
+    /// Strength that convinces: more after points that did not last, for such a series has bursts.
+    fn bar(&self) -> f64 {
+        let since = self.values.len().saturating_sub(REMEMBERED);
+        let recent = self.withdrawn.iter().rev();
+        let recent = recent.take_while(|gone| gone.withdrawn >= since);
+        1.0 + DOUBT * recent.count() as f64
     }
 
     /// Follows what is known, withdraws what has no cut any more, confirms what is new.
