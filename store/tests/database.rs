@@ -145,42 +145,32 @@ fn runs_that_must_not_be_stored_are_refused_whole() {
 fn series_hold_what_the_samples_say_in_order_of_time() {
     let dir = tempdir().expect("a folder");
     let mut db = filled(&dir.path().join("results.db"));
-    let (two, key) = (session(2), machine().key());
+    let two = session(2);
     db.insert(&run(&two, 4)).expect("inserted");
-    let metrics = [Metric::Inference, Metric::Ttft, Metric::Decode];
-    let series = db.series(&RunFilter::default(), &metrics).expect("series");
-    let told: Vec<_> = series
+    let set = db.series().expect("series");
+    let told: Vec<_> = set
+        .series
         .iter()
-        .map(|series| (series.metric, series.points.len()))
+        .map(|series| (series.metric, series.figures.len()))
         .collect();
     assert_eq!(
         told,
         [(Metric::Inference, 3), (Metric::Ttft, 3)],
         "a failed run has no point"
     );
-    for (series, run) in series.iter().flat_map(|series| {
-        let runs = [run(&session(1), 1), run(&two, 1), run(&two, 4)];
-        [series].into_iter().cycle().zip(runs)
-    }) {
-        let point = series
-            .points
-            .iter()
-            .find(|point| point.run == run.id)
-            .expect("there");
+    let runs = [run(&session(1), 1), run(&two, 1), run(&two, 4)];
+    for (series, run) in set
+        .series
+        .iter()
+        .flat_map(|series| [series].into_iter().cycle().zip(&runs))
+    {
+        let of_run = |(night, _): &&(usize, f64)| set.nights[*night].run == run.id;
+        let (night, middle) = series.figures.iter().find(of_run).expect("there");
         let figure = figure(run.sample(series.metric).expect("there")).expect("a figure");
-        assert_eq!(
-            (point.middle, point.trials as usize),
-            (figure.median, figure.trials)
-        );
-        assert_eq!((point.at, point.session), (run.at, run.session));
-        assert_eq!((&series.cell, &series.machine), (&run.cell, &key));
+        assert_eq!((*middle, set.nights[*night].at), (figure.median, run.at));
+        assert_eq!(set.groups[series.group].cell.model, run.cell.model);
     }
-    assert!(series[0].points.is_sorted_by_key(|point| point.at));
-    let elsewhere = RunFilter {
-        machine: Some("other".to_owned()),
-        ..RunFilter::default()
-    };
-    assert_eq!(db.series(&elsewhere, &metrics).expect("series"), []);
+    assert!(set.nights.is_sorted_by_key(|night| night.at));
 }
 
 #[test]

@@ -13,7 +13,8 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use nights::Nights;
 use store::db::{Retention, merge};
-use store::{Db, Direction, Metric, RunFilter};
+use store::watch::watch;
+use store::{Db, RunFilter};
 
 const MACHINES: u64 = 10;
 const NIGHTS: u32 = 3 * 365;
@@ -60,7 +61,7 @@ fn main() -> store::Result<()> {
         println!("  {found} runs with all their values");
         Ok(())
     })?;
-    timed("medians of every series with a direction", || trends(&db))?;
+    timed("trends of every series with a direction", || trends(&db))?;
 
     let age = DateTime::UNIX_EPOCH + TimeDelta::days(19_000 + i64::from(nights) - 90);
     timed("prune: 90 days whole, 30 newest of a series", || {
@@ -70,7 +71,7 @@ fn main() -> store::Result<()> {
     })?;
     timed("vacuum", || db.vacuum())?;
     size(&union, runs);
-    timed("medians of every series with a direction", || trends(&db))?;
+    timed("trends of every series with a direction", || trends(&db))?;
     timed("verify", || {
         db.verify().map(|problems| assert!(problems.is_empty()))
     })?;
@@ -112,24 +113,17 @@ fn singly(folder: &Path) -> store::Result<()> {
     Ok(())
 }
 
-/// Reads one machine after the other, as trends do.
+/// The whole analysis, as `report changes` makes it.
 fn trends(db: &Db) -> store::Result<()> {
-    let directed = |metric: &Metric| metric.spec().direction != Direction::Neutral;
-    let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(directed).collect();
-    let (mut series, mut points, mut sum) = (0, 0, 0.0);
-    for machine in db.machines()? {
-        let of = RunFilter {
-            machine: Some(machine.key()),
-            ..RunFilter::default()
-        };
-        let found = db.series(&of, &metrics)?;
-        series += found.len();
-        for point in found.iter().flat_map(|series| &series.points) {
-            points += 1;
-            sum += point.middle;
-        }
-    }
-    println!("  {series} series, {points} points, sum {sum:.3e}");
+    let set = db.series()?;
+    let points: usize = set.series.iter().map(|series| series.figures.len()).sum();
+    println!("  {} series, {points} points", set.series.len());
+    let found = watch(&set, &db.acknowledgements()?);
+    println!(
+        "  {} findings, {} incidents",
+        found.findings.len(),
+        found.incidents.len()
+    );
     Ok(())
 }
 
