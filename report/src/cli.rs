@@ -1,11 +1,12 @@
 //! The command line of `report`. Nothing else sees clap.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use report::changes::{self, Form};
 use report::table::{Format, render_table};
 use report::{Archive, guide, html};
 use store::Db;
@@ -48,6 +49,20 @@ A database without a run of our own prints one line that says so (JSON: an empty
 
 With --date: the sessions of that day (UTC), else the guide imported for it. Without: the newest run of every model.")]
     Guide(Guide),
+    /// List the nights on which a figure took another level: when, by how much, how sure
+    #[command(after_help = "Examples:
+  report changes
+  report changes --json | jq '.incidents[] | select(.meaning == \"regression\")'
+  report changes --series nightly.csv
+  report changes --acknowledge 3f2a9c1b04de --reason 'float32 vision tower, accepted in #41'
+
+A series is one metric of one cell on one machine, in one suite and profile; other weights, threads, power
+or kind of build end what is comparable. One night far off is a suspect, two that agree are probable, three
+are confirmed. An id stays when nights are appended. Changes of one machine, night and direction are one incident.
+
+A series file is {\"mean\": [1.0, …]} (null is a gap, \"breaks\": [40] ends what is comparable), one such object
+a line, or CSV with the values in column mean or value, else the last. It needs no database.")]
+    Changes(Changes),
     /// Write the trend page, one file that needs no network
     #[command(after_help = "Examples:
   report html
@@ -86,6 +101,22 @@ struct Guide {
 }
 
 #[derive(Debug, Args)]
+struct Changes {
+    /// Read series from a file instead of the database
+    #[arg(long, value_name = "FILE")]
+    series: Option<PathBuf>,
+    /// Print JSON; for a file one document a series
+    #[arg(long)]
+    json: bool,
+    /// Accept the change with this id, and remember it in the database
+    #[arg(long, value_name = "ID", requires = "reason", conflicts_with_all = ["series", "json"])]
+    acknowledge: Option<String>,
+    /// Why it is accepted, one line
+    #[arg(long, value_name = "TEXT", requires = "acknowledge")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
 struct Html {
     /// Folder to write index.html into; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "site")]
@@ -101,7 +132,7 @@ struct Html {
 /// Everything that ends with exit code 2; the text is one line.
 pub(crate) fn run(cli: &Cli) -> Result<()> {
     let db = cli.db.clone().unwrap_or_else(Db::default_path);
-    let archive = Archive::read(&db)?;
+    let archive = || Archive::read(&db);
     match &cli.command {
         Command::Table(table) => {
             let format = match table.format {
@@ -112,16 +143,17 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
             };
             print(&format!(
                 "{}\n",
-                render_table(&archive, table.hardware.as_deref(), format)?
+                render_table(&archive()?, table.hardware.as_deref(), format)?
             ))
         }
         Command::Guide(own) => print(&guide::render_guide(
-            &archive,
+            &archive()?,
             own.date,
             own.hardware.as_deref(),
         )?),
+        Command::Changes(asked) => changed(&db, asked),
         Command::Html(page) => {
-            let file = html::write(&archive, &page.out)?;
+            let file = html::write(&archive()?, &page.out)?;
             print(&format!("{}\n", file.display()))?;
             if page.open {
                 Ok(html::show(&file)?)
@@ -130,6 +162,19 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
             }
         }
     }
+}
+
+fn changed(db: &Path, asked: &Changes) -> Result<()> {
+    let form = if asked.json { Form::Json } else { Form::Text };
+    let text = match (&asked.acknowledge, &asked.series) {
+        (Some(id), _) => {
+            let reason = asked.reason.as_deref().unwrap_or_default();
+            changes::acknowledge(db, (id, reason), Utc::now())?
+        }
+        (None, Some(file)) => changes::of_file(file, form)?,
+        (None, None) => changes::of_database(db, form)?,
+    };
+    print(&text)
 }
 
 /// Writes to standard output. A reader that has heard enough, such as `head`, is no error.

@@ -31,6 +31,31 @@ pub enum Error {
         /// The dates there are, in words.
         known: String,
     },
+    /// A file of a series could not be read.
+    #[error("cannot read {}, name a file of JSON or CSV with --series", path.display())]
+    ReadSeries {
+        /// What was to be read.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A file holds no series.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Series {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No change is meant by `--acknowledge`.
+    #[error("no change has the id {id:?}: `report changes` prints those there are")]
+    Change {
+        /// What was asked for.
+        id: String,
+    },
     /// There is nothing to make a guide of.
     #[error("no run and no imported guide in this database: run `cargo harness run` first")]
     Empty,

@@ -1,10 +1,12 @@
 //! What people read of vlm-bench: the summary table, the dated guide and the trend page.
 //!
 //! Everything here is derived when it is read, from the raw samples in the database, by the rules of
-//! [`store::summary`]. Nothing here measures, judges or writes to the database. Foreign text (model
+//! [`store::summary`], [`store::trend`] and [`store::watch`]. Nothing here measures or judges, and only
+//! [`changes::acknowledge`] writes to the database. Foreign text (model
 //! answers, names, branches, paths, failure messages) is escaped where it enters a document.
 
 mod archive;
+pub mod changes;
 mod columns;
 mod error;
 pub mod guide;

@@ -4,6 +4,7 @@
 //! one transaction a run: a process killed at any instant leaves a file that holds every run
 //! whose insertion had returned. Tables are documented in `store/README.md`.
 
+mod acknowledgement;
 mod cells;
 mod historic;
 mod merge;
@@ -25,10 +26,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+pub use acknowledgement::Acknowledgement;
 pub use merge::{Merged, merge};
 pub use noise::Noise;
 pub use prune::{Pruned, Retention};
-pub use series::{Point, Series};
 
 /// Marks a SQLite file as ours: `vlmb` in ASCII.
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
@@ -37,6 +38,7 @@ pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");
 pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_remarks.sql"),
+    include_str!("../migrations/0003_acknowledgement.sql"),
     include_str!("../migrations/0004_compact.sql"),
 ];
 

@@ -10,8 +10,11 @@ pub mod error;
 pub mod legacy;
 pub mod metric;
 pub mod run;
+pub mod series;
 pub mod stats;
 pub mod summary;
+pub mod trend;
+pub mod watch;
 
 pub use db::{Db, Imported, RunFilter};
 pub use document::Document;

@@ -6,8 +6,7 @@ use std::fs;
 
 use builder::{failed, filled, machine, moment, run, session};
 use store::db::Imported;
-use store::stats::figure;
-use store::{Db, Document, HistoricRow, Metric, Outcome, Run, RunFilter, Session};
+use store::{Db, Document, HistoricRow, Outcome, Run, RunFilter, Session};
 use tempfile::tempdir;
 
 #[test]
@@ -139,48 +138,6 @@ fn runs_that_must_not_be_stored_are_refused_whole() {
     );
     assert!(db.finish(session(9).id, moment(0)).is_err());
     assert!(db.begin(&one).is_err());
-}
-
-#[test]
-fn series_hold_what_the_samples_say_in_order_of_time() {
-    let dir = tempdir().expect("a folder");
-    let mut db = filled(&dir.path().join("results.db"));
-    let (two, key) = (session(2), machine().key());
-    db.insert(&run(&two, 4)).expect("inserted");
-    let metrics = [Metric::Inference, Metric::Ttft, Metric::Decode];
-    let series = db.series(&RunFilter::default(), &metrics).expect("series");
-    let told: Vec<_> = series
-        .iter()
-        .map(|series| (series.metric, series.points.len()))
-        .collect();
-    assert_eq!(
-        told,
-        [(Metric::Inference, 3), (Metric::Ttft, 3)],
-        "a failed run has no point"
-    );
-    for (series, run) in series.iter().flat_map(|series| {
-        let runs = [run(&session(1), 1), run(&two, 1), run(&two, 4)];
-        [series].into_iter().cycle().zip(runs)
-    }) {
-        let point = series
-            .points
-            .iter()
-            .find(|point| point.run == run.id)
-            .expect("there");
-        let figure = figure(run.sample(series.metric).expect("there")).expect("a figure");
-        assert_eq!(
-            (point.middle, point.trials as usize),
-            (figure.median, figure.trials)
-        );
-        assert_eq!((point.at, point.session), (run.at, run.session));
-        assert_eq!((&series.cell, &series.machine), (&run.cell, &key));
-    }
-    assert!(series[0].points.is_sorted_by_key(|point| point.at));
-    let elsewhere = RunFilter {
-        machine: Some("other".to_owned()),
-        ..RunFilter::default()
-    };
-    assert_eq!(db.series(&elsewhere, &metrics).expect("series"), []);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn a_database_of_a_later_version() {
     sql(&path, "PRAGMA user_version = 99");
     for error in refusals(&path) {
         let text = format!(
-            "{} has schema 99, this program knows up to 3: update vlm-bench",
+            "{} has schema 99, this program knows up to 4: update vlm-bench",
             path.display()
         );
         assert_eq!(error.to_string(), text);

@@ -5,7 +5,7 @@ mod builder;
 use std::path::Path;
 
 use builder::{content, everything, failed, moment, run, session, sql};
-use store::db::{Pruned, Retention};
+use store::db::{Acknowledgement, Pruned, Retention};
 use store::stats::figure;
 use store::{Db, Metric, Run, RunFilter, Session};
 use tempfile::tempdir;
@@ -88,6 +88,16 @@ fn a_run_that_another_table_names_stays_whole() {
     let mut db = Db::open(&path).expect("ours");
     db.prune(&retention(5, 0)).expect("pruned");
     assert_eq!(thinned(&db), [0, 1, 3]);
+    let mut db = nightly(&dir.path().join("accepted.db"));
+    let accepted = Acknowledgement {
+        series: "0123456789ab".to_owned(),
+        run: run(&night(3), 1).id,
+        at: moment(0),
+        reason: "new kernel".to_owned(),
+    };
+    db.acknowledge(&accepted).expect("kept");
+    db.prune(&retention(5, 0)).expect("pruned");
+    assert_eq!(thinned(&db), [0, 1, 2, 4]);
 }
 
 #[test]

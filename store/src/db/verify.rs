@@ -32,6 +32,7 @@ impl Db {
         note(&mut problems, self.each_sheet());
         note(&mut problems, self.each_guide());
         note(&mut problems, self.each_historic());
+        note(&mut problems, self.each_acknowledgement());
         Ok(problems)
     }
 

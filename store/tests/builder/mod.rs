@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use store::db::Noise;
+use store::db::{Acknowledgement, Noise};
 use store::{
     Answer, Cell, Environment, Machine, Metric, Outcome, Remark, RemarkKind, Run, Sample, Session,
     Stage, Uuid, Void,
@@ -167,6 +167,13 @@ pub(crate) fn everything(path: &Path) -> store::Db {
         harness: "0.1.0".to_owned(),
     };
     db.keep_noise(&machine(), &[floor]).expect("kept");
+    let accepted = Acknowledgement {
+        series: "0123456789ab".to_owned(),
+        run: run(&session(1), 1).id,
+        at: moment(10),
+        reason: "new kernel".to_owned(),
+    };
+    db.acknowledge(&accepted).expect("kept");
     let guide = include_str!("../../../datasets/legacy/guide-2025-07-22.md");
     let guide = store::legacy::parse_guide(guide).expect("the guide");
     db.import_guide(&guide).expect("imported");
@@ -186,7 +193,8 @@ pub(crate) fn content(path: &Path) -> String {
     let noise: Vec<_> = machines.iter().map(noise).collect();
     let (guides, history) = (db.guides().expect("guides"), db.history().expect("rows"));
     let sessions = db.sessions().expect("sessions");
-    format!("{machines:#?}{noise:#?}{sessions:#?}{runs:#?}{guides:#?}{history:#?}")
+    let accepted = db.acknowledgements().expect("acknowledgements");
+    format!("{accepted:#?}{machines:#?}{noise:#?}{sessions:#?}{runs:#?}{guides:#?}{history:#?}")
 }
 
 /// Names of the tables.

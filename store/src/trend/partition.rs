@@ -1,0 +1,195 @@
+//! The cheapest division of a growing sequence into stretches of one level.
+
+/// Shortest stretch.
+pub(super) const SHORTEST: usize = super::CONFIRMED_AFTER;
+
+/// Nights within which a new stretch may begin. One that nothing showed for so long will not be
+/// found later; it bounds the cost of a night whatever the length of the series.
+const MEMORY: usize = 100;
+
+/// Sums from which the mean and spread of any stretch follow at once.
+#[derive(Debug)]
+pub(super) struct Sums {
+    /// Subtracted first, so that squares stay small.
+    origin: f64,
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+/// Mean and sum of squared distances from it of one stretch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub count: f64,
+    pub mean: f64,
+    pub square: f64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self {
+            origin: 0.0,
+            sums: vec![0.0],
+            squares: vec![0.0],
+        }
+    }
+}
+
+impl Sums {
+    fn push(&mut self, value: f64) {
+        let count = self.len();
+        if count == 0 {
+            self.origin = value;
+        }
+        let value = value - self.origin;
+        self.sums.push(self.sums[count] + value);
+        self.squares.push(self.squares[count] + value * value);
+    }
+
+    fn truncate(&mut self, count: usize) {
+        self.sums.truncate(count + 1);
+        self.squares.truncate(count + 1);
+    }
+
+    /// Number of values.
+    pub(super) fn len(&self) -> usize {
+        self.sums.len() - 1
+    }
+
+    /// Values `from..to`, at least one.
+    pub(super) fn stretch(&self, from: usize, to: usize) -> Stretch {
+        let count = (to - from) as f64;
+        let sum = self.sums[to] - self.sums[from];
+        Stretch {
+            count,
+            mean: self.origin + sum / count,
+            square: self.cost(from, to).max(0.0),
+        }
+    }
+
+    /// Sum of squared distances from the mean.
+    pub(super) fn cost(&self, from: usize, to: usize) -> f64 {
+        let sum = self.sums[to] - self.sums[from];
+        self.squares[to] - self.squares[from] - sum * sum / (to - from) as f64
+    }
+}
+
+/// A division of all values so far, extended value by value.
+///
+/// The value of a night is settled once its neighbours are known; those of the last nights are
+/// provisional and taken anew each night.
+#[derive(Debug)]
+pub(super) struct Partition {
+    sums: Sums,
+    settled: usize,
+    /// Cost of the best division of the first values, by their number.
+    best: Vec<f64>,
+    /// Where its last stretch begins.
+    start: Vec<usize>,
+    /// Where the last stretch of a longer sequence may begin.
+    open: Vec<usize>,
+}
+
+impl Default for Partition {
+    fn default() -> Self {
+        Self {
+            sums: Sums::default(),
+            settled: 0,
+            best: vec![0.0],
+            start: vec![0],
+            open: vec![0],
+        }
+    }
+}
+
+impl Partition {
+    /// Values whose neighbours are all known.
+    pub(super) const fn settled(&self) -> usize {
+        self.settled
+    }
+
+    /// Everything so far, the provisional tail included.
+    pub(super) const fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    /// Forgets the provisional tail.
+    pub(super) fn reopen(&mut self) {
+        self.sums.truncate(self.settled);
+    }
+
+    /// Adds the next settled value; `penalty` is the price of a new stretch.
+    pub(super) fn settle(&mut self, value: f64, penalty: f64) {
+        self.sums.push(value);
+        self.settled += 1;
+        let end = self.settled;
+        let (best, start) = self.cheapest(end, penalty);
+        self.best.push(best);
+        self.start.push(start);
+        let oldest = end.saturating_sub(MEMORY);
+        let (sums, costs, starts) = (&self.sums, &self.best, &self.start);
+        self.open.retain(|&from| {
+            if from < oldest {
+                return starts[oldest..].contains(&from);
+            }
+            // What is worse already, by the price of a stretch, never becomes the best.
+            from + SHORTEST > end || costs[from] + sums.cost(from, end) <= best
+        });
+        if end >= SHORTEST {
+            self.open.push(end);
+        }
+    }
+
+    /// Cost and last start of the best division of the first `end` values.
+    fn cheapest(&self, end: usize, penalty: f64) -> (f64, usize) {
+        let mut best = (self.sums.cost(0, end), 0);
+        for &from in self.open.iter().filter(|&&from| from > 0) {
+            if from + SHORTEST > end {
+                break;
+            }
+            let cost = self.best[from] + self.sums.cost(from, end) + penalty;
+            if cost < best.0 {
+                best = (cost, from);
+            }
+        }
+        best
+    }
+
+    /// Where stretches begin, but for the first, with the last nights' provisional values.
+    pub(super) fn cuts(&mut self, tail: &[f64], penalty: f64) -> Vec<usize> {
+        for &value in tail {
+            self.sums.push(value);
+        }
+        let (settled, end) = (self.settled, self.sums.len());
+        let (mut best, mut last) = self.cheapest(end, penalty);
+        // A stretch that begins within the tail follows the last one of what is settled.
+        let start = self.start[settled];
+        let paid = if start == 0 {
+            0.0
+        } else {
+            self.best[start] + penalty
+        };
+        for from in (settled + 1).max(start + SHORTEST)..=end.saturating_sub(SHORTEST) {
+            let cost = paid + self.sums.cost(start, from) + self.sums.cost(from, end) + penalty;
+            if cost < best {
+                (best, last) = (cost, from);
+            }
+        }
+        self.chain(last, start)
+    }
+
+    /// The cuts that lead to a last stretch beginning at `last`.
+    fn chain(&self, last: usize, start: usize) -> Vec<usize> {
+        let mut cuts = Vec::new();
+        let mut at = last;
+        if at > self.settled {
+            cuts.push(at);
+            at = start;
+        }
+        while at > 0 {
+            cuts.push(at);
+            at = self.start[at];
+        }
+        cuts.reverse();
+        cuts
+    }
+}

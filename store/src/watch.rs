@@ -1,0 +1,217 @@
+//! What changed in every stored series, grouped into incidents. Pure.
+
+use std::num::NonZero;
+use std::thread;
+
+use chrono::TimeDelta;
+
+use crate::db::Acknowledgement;
+use crate::metric::Direction;
+use crate::series::{Series, SeriesSet, digest};
+use crate::trend::{ChangePoint, State, Trend, trend};
+
+/// What a change means for its metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Meaning {
+    /// Worse.
+    Regression,
+    /// A counter that should not move.
+    Behaviour,
+    /// Better.
+    Improvement,
+}
+
+impl Meaning {
+    /// The word that text and JSON print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Regression => "regression",
+            Self::Behaviour => "changed behaviour",
+            Self::Improvement => "improvement",
+        }
+    }
+
+    /// What a move from `before` to `after` means.
+    fn of(direction: Direction, point: &ChangePoint) -> Self {
+        match direction {
+            Direction::LowerIsBetter if point.after > point.before => Self::Regression,
+            Direction::HigherIsBetter if point.after < point.before => Self::Regression,
+            Direction::LowerIsBetter | Direction::HigherIsBetter => Self::Improvement,
+            Direction::Exact | Direction::Neutral => Self::Behaviour,
+        }
+    }
+}
+
+/// A change point of a stored series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Twelve hex digits of series and first run at the new level, as it was first found: the
+    /// same however many nights are appended.
+    pub id: String,
+    /// Position in [`SeriesSet::series`].
+    pub series: usize,
+    /// The change; positions are those of [`Series::figures`].
+    pub point: ChangePoint,
+    /// Better, worse or other.
+    pub meaning: Meaning,
+    /// Whether it is smaller than the smallest change worth a verdict of its metric.
+    pub is_small: bool,
+    /// Why somebody accepted it; none where nobody did.
+    pub accepted: Option<String>,
+}
+
+/// Findings of one machine, night and meaning: probably one cause.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    /// Positions in [`Watch::findings`], the largest change first.
+    pub findings: Vec<usize>,
+    /// Series of the machine.
+    pub watched: usize,
+}
+
+impl Incident {
+    /// Whether at least half of three or more series moved: then the machine is more likely than
+    /// the code.
+    #[must_use]
+    pub const fn is_machine(&self) -> bool {
+        self.watched >= 3 && 2 * self.findings.len() >= self.watched
+    }
+}
+
+/// Everything found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Watch {
+    /// By series, then time.
+    pub findings: Vec<Finding>,
+    /// The newest first.
+    pub incidents: Vec<Incident>,
+    /// What was confirmed once and contradicted later: series, where found, where withdrawn.
+    pub withdrawn: Vec<(usize, usize, usize)>,
+}
+
+/// How far apart the nights of one incident may lie.
+const ONE_NIGHT: TimeDelta = TimeDelta::hours(36);
+
+/// Judges every series, on all cores.
+#[must_use]
+pub fn watch(set: &SeriesSet, accepted: &[Acknowledgement]) -> Watch {
+    let trends = trends(set);
+    let mut watch = Watch::default();
+    for (at, (series, trend)) in set.series.iter().zip(trends).enumerate() {
+        let key = set.groups[series.group].key(series.metric);
+        let gone = trend
+            .withdrawn
+            .iter()
+            .map(|gone| (at, gone.found, gone.withdrawn));
+        watch.withdrawn.extend(gone);
+        let finding = |point| finding(set, (at, &key), point, accepted);
+        watch
+            .findings
+            .extend(trend.changes.into_iter().map(finding));
+    }
+    watch.incidents = incidents(set, &watch.findings);
+    watch
+}
+
+/// The trend of each series, in order.
+fn trends(set: &SeriesSet) -> Vec<Trend> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = set.series.len().div_ceil(cores).max(1);
+    let judged = |part: &[Series]| -> Vec<Trend> {
+        part.iter().map(|series| of_series(set, series)).collect()
+    };
+    thread::scope(|scope| {
+        let parts = set.series.chunks(share);
+        let workers: Vec<_> = parts
+            .map(|part| (part, scope.spawn(move || judged(part))))
+            .collect();
+        // A worker that died left no result: its part is judged again here.
+        let done = |(part, worker): (_, thread::ScopedJoinHandle<'_, _>)| {
+            worker.join().unwrap_or_else(|_| judged(part))
+        };
+        workers.into_iter().flat_map(done).collect()
+    })
+}
+
+fn of_series(set: &SeriesSet, series: &Series) -> Trend {
+    let values: Vec<f64> = series.figures.iter().map(|&(_, figure)| figure).collect();
+    let conditions = |at: usize| &set.nights[series.figures[at].0].conditions;
+    let breaks: Vec<usize> = (1..values.len())
+        .filter(|&at| conditions(at) != conditions(at - 1))
+        .collect();
+    trend(&values, &breaks)
+}
+
+fn finding(
+    set: &SeriesSet,
+    (at, key): (usize, &str),
+    point: ChangePoint,
+    accepted: &[Acknowledgement],
+) -> Finding {
+    let series = &set.series[at];
+    let spec = series.metric.spec();
+    let run = |at: usize| set.nights[series.figures[at].0].run;
+    let near = point.found.saturating_sub(1)..=(point.found + 1).min(series.figures.len() - 1);
+    let near: Vec<_> = near.map(run).collect();
+    let known = accepted
+        .iter()
+        .find(|known| known.series == key && near.contains(&known.run));
+    Finding {
+        id: digest(&[key, &run(point.found).to_string()]),
+        series: at,
+        meaning: Meaning::of(spec.direction, &point),
+        is_small: point.size.is_some_and(|size| size.abs() < spec.min_change),
+        accepted: known.map(|known| known.reason.clone()),
+        point,
+    }
+}
+
+/// Findings that share a machine, a night and a meaning.
+fn incidents(set: &SeriesSet, findings: &[Finding]) -> Vec<Incident> {
+    let machine = |finding: &Finding| {
+        let series = &set.series[finding.series];
+        set.groups[series.group].machine.as_str()
+    };
+    let night = |finding: &Finding| {
+        let series = &set.series[finding.series];
+        set.nights[series.figures[finding.point.index].0].at
+    };
+    let open =
+        |finding: &Finding| finding.accepted.is_none() && finding.point.state > State::Suspect;
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    let sort = |&at: &usize| {
+        let finding = &findings[at];
+        (
+            machine(finding),
+            finding.meaning,
+            open(finding),
+            finding.point.state == State::Suspect,
+        )
+    };
+    order.sort_by(|one, other| {
+        let (a, b) = (&findings[*one], &findings[*other]);
+        (sort(one), night(a)).cmp(&(sort(other), night(b)))
+    });
+    let together = |one: &usize, other: &usize| {
+        sort(one) == sort(other) && night(&findings[*other]) - night(&findings[*one]) <= ONE_NIGHT
+    };
+    let mut groups: Vec<Vec<usize>> = order.chunk_by(together).map(<[usize]>::to_vec).collect();
+    let size = |at: usize| findings[at].point.size.map_or(f64::INFINITY, f64::abs);
+    for group in &mut groups {
+        group.sort_by(|&one, &other| size(other).total_cmp(&size(one)));
+    }
+    let first = |group: &[usize]| group.iter().map(|&at| night(&findings[at])).min();
+    groups.sort_by_key(|group| std::cmp::Reverse(first(group)));
+    let incident = |group: Vec<usize>| Incident {
+        watched: watched(set, machine(&findings[group[0]])),
+        findings: group,
+    };
+    groups.into_iter().map(incident).collect()
+}
+
+/// Series of a machine.
+fn watched(set: &SeriesSet, machine: &str) -> usize {
+    let of = |series: &&Series| set.groups[series.group].machine == machine;
+    set.series.iter().filter(of).count()
+}
