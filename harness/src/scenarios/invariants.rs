@@ -127,7 +127,7 @@ pub fn second_copy(taken: f64, held_bytes: u64) -> Option<String> {
 }
 
 /// What I9 takes for the most that memory delivers, in bytes a second. The roof that was measured
-/// holds where each token reads more than a cache might keep, see [`CACHED`]; elsewhere, and where
+/// holds where each token reads more than the 64 MiB that a cache might keep; elsewhere, and where
 /// none could be measured, a constant that no memory reaches.
 #[must_use]
 pub fn roof(read_bytes: u64, measure: impl FnOnce() -> Option<f64>) -> f64 {

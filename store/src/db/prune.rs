@@ -21,6 +21,7 @@ use crate::metric::{Direction, Metric, Unit};
 use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, THINNED};
 use crate::series::figure_of;
 use crate::stats::{is_item_score, median};
+use crate::summary::Kind;
 
 /// Which runs keep their raw trials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,6 +191,10 @@ fn replace(conn: &Connection, number: i64, whole: &Run, rest: &Run) -> Result<()
 /// A run as retention leaves it; itself where there is nothing to drop.
 pub(super) fn thinned(whole: &Run) -> Run {
     let mut rest = whole.clone();
+    if Kind::of(&whole.cell.scenario) == Some(Kind::Drift) {
+        // Call after call is what it is about.
+        return rest;
+    }
     rest.answers.clear();
     if let Outcome::Measured { samples, .. } = &mut rest.outcome {
         let thin = samples
