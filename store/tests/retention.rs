@@ -125,6 +125,17 @@ fn no_figure_moves_and_what_is_no_trial_stays() {
 }
 
 #[test]
+fn state_drift_keeps_every_call() {
+    let dir = tempdir().expect("a folder");
+    let mut db = nightly(&dir.path().join("results.db"));
+    let mut drift = run(&night(0), 3);
+    drift.cell.scenario = "state-drift".to_owned();
+    db.insert(&drift).expect("inserted");
+    db.prune(&retention(5, 0)).expect("pruned");
+    assert_eq!(db.run(drift.id).expect("readable"), Some(drift));
+}
+
+#[test]
 fn thinned_runs_travel_and_meet_their_whole_selves() {
     let dir = tempdir().expect("a folder");
     let whole = nightly(&dir.path().join("whole.db"));
