@@ -116,7 +116,7 @@ fn store(db: &mut Db, content: &Content, options: &Options) -> anyhow::Result<(S
                 branch: options.branch.clone(),
             })?;
             let (tool, machine) = (results.tool(), document.session.machine.describe());
-            let benches = counted(document.runs.len(), "bench");
+            let benches = counted(document.runs.len(), "benchmark");
             let what = format!("{benches} of {tool} on {machine}");
             (what, db.import_bench(&document)?)
         }
