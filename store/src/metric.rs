@@ -164,6 +164,9 @@ metrics! {
     CallCache "call_cache" Byte LowerIsBetter 0.05 "bytes the library's allocator keeps for reuse after each call";
     BesideInference "beside_inference" Second LowerIsBetter 0.03 "a warm request while a second model is loaded";
     AfterInference "after_inference" Second LowerIsBetter 0.03 "a warm request after a second model was loaded and dropped";
+    NeighbourResidue "neighbour_residue" Byte LowerIsBetter 0.05 "memory that a second model left behind when it was dropped; 0 where less is used than before";
+    SustainedDecode "sustained_decode" Ratio HigherIsBetter 0.03 "decode rate in the last fifth of continuous asking over that in its first tenth";
+    ThrottledAfter "throttled_after" Second HigherIsBetter 0.10 "continuous asking until the machine first said that it was hot";
     RestedInference "rested_inference" Second LowerIsBetter 0.03 "a request in the same process after a rest";
     FreshInference "fresh_inference" Second LowerIsBetter 0.03 "a request in a fresh process right after a long-lived one";
     BackgroundCpu "background_cpu" Ratio Neutral 0.0 "share of all cores that other processes used during a trial";

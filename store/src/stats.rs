@@ -15,6 +15,7 @@ mod growth;
 mod joint;
 mod percentile;
 mod random;
+mod ratio;
 mod retention;
 mod scatter;
 mod share;
@@ -27,7 +28,8 @@ pub use growth::{BURN_IN, Cause, Memory, Pace, cause, memory, pace};
 pub use joint::{best_probability, draw_epochs, draw_share};
 pub use percentile::percentile;
 pub use random::Rng;
-pub use retention::{Retention, retention, scene_retention};
+pub use ratio::{PairedRatio, paired_ratio};
+pub use retention::{Retention, scene_retention};
 pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
 pub use slope::{Slope, slope};
 pub use stop::target;
@@ -93,7 +95,9 @@ pub const fn is_item_score(metric: Metric) -> bool {
             | M::TextRight
             | M::TextDegenerate
             | M::ContextDirect
+            | M::ContextAtTwo
             | M::ContextRetained
+            | M::ContextAtEight
             | M::ContextTextOnly
             | M::ContextChance
     )

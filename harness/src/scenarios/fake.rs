@@ -222,7 +222,7 @@ pub(super) fn set() -> ProbeSet {
         id: format!("c-{word}"),
         image: format!("{word}.png"),
         facts: vec![turn("color?", one(word))],
-        fillers: ["so?", "and?", "then?", "why?"]
+        fillers: ["so?", "and?", "then?", "why?", "how?", "when?", "who?"]
             .map(|ask| turn(ask, one("well")))
             .into(),
     });
@@ -404,7 +404,8 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn run_of(scenario: &str, outcome: Outcome, answers: Vec<store::Answer>) -> Run {
+/// A run with that outcome.
+pub(super) fn run_of(scenario: &str, outcome: Outcome, answers: Vec<store::Answer>) -> Run {
     let text = |text: &str| text.to_owned();
     Run {
         id: Uuid::now_v7(),

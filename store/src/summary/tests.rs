@@ -46,7 +46,7 @@ pub(super) fn measured(scenario: &str, values: &[Values<'_>]) -> Run {
     )
 }
 
-fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
+pub(super) fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
     run(
         scenario,
         Outcome::Failed {
@@ -56,8 +56,8 @@ fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
     )
 }
 
-const RIGHT: &[f64] = &[1.0; 10];
-const WRONG: &[f64] = &[0.0; 10];
+pub(super) const RIGHT: &[f64] = &[1.0; 10];
+pub(super) const WRONG: &[f64] = &[0.0; 10];
 const HALF: &[f64] = &[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
 
 fn vision(right: &[f64], control: &[f64], distinct: f64) -> Run {
@@ -326,6 +326,7 @@ fn context_verdicts() {
         with(&[run]).context.label
     };
     assert_eq!(context(RIGHT, WRONG, WRONG), "LOSES");
+    assert_eq!(context(RIGHT, RIGHT, WRONG), "RETAINS");
     assert_eq!(context(RIGHT, HALF, HALF), "LOSES", "no more than chance");
     assert_eq!(context(WRONG, RIGHT, WRONG), "n/a");
     assert_eq!(context(RIGHT, RIGHT, &HALF[..9]), "void");

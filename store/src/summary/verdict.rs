@@ -1,17 +1,19 @@
-//! Verdicts by rule: vision, text, drift and context.
+//! Verdicts by rule: vision, text, drift, context and lifecycle.
 //!
 //! | verdict | rule, first that holds |
 //! |---|---|
 //! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
 //! | text | `UNSUPPORTED-BY-DESIGN` declared, nothing computed · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
 //! | drift | of one process, of all its calls, by the table in `drift.rs` |
-//! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns |
+//! | context | by retention at turn 4, its interval over scenes: `RETAINS` lower end above 0.20 · `LOSES` the interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns, `n/a (not offered)` where it has no room for them |
+//! | lifecycle | `LEAKS` lower end of the growth above 0.25 MiB a cycle · `KEEPS` over half of what the model took is left after unloading · `AFFECTED` lower end of a request's time beside or after a second model, over that before, above 1.03 · `RELEASES` else |
 
+use super::context::context;
 use super::drift::drift;
 use super::{Kind, Mark, Newest, Verdict};
 use crate::metric::Metric;
-use crate::run::{BY_DESIGN, Sample, Stage, Void};
-use crate::stats::{Proportion, item_values, paired_gain, retention, share};
+use crate::run::{BY_DESIGN, Sample, Stage};
+use crate::stats::{Proportion, item_values, paired_gain, share};
 
 /// Lower end of the vision gain above which a model sees.
 const SEES_ABOVE: f64 = 0.10;
@@ -21,12 +23,6 @@ const DISTINCT_FROM: f64 = 0.80;
 const TEXT_ABOVE: f64 = 0.5;
 /// Share of degenerate answers up to which text is supported.
 const DEGENERATE_UP_TO: f64 = 0.10;
-/// Lower end of retention above which a model retains.
-const RETAINS_ABOVE: f64 = 0.20;
-
-/// The verdict of context for a model that cannot be told earlier turns.
-pub(super) const STATELESS: &str = "n/a (stateless)";
-
 /// The four verdicts of a row.
 pub(super) struct Verdicts {
     pub(super) vision: Verdict,
@@ -63,7 +59,7 @@ pub(super) fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<St
 }
 
 /// `n/a`, and why.
-fn unknown(why: &str) -> Verdict {
+pub(super) fn unknown(why: &str) -> Verdict {
     verdict(Mark::Unknown, format!("n/a ({why})"), why)
 }
 
@@ -92,12 +88,12 @@ pub(super) fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict
     }
 }
 
-fn percent(value: f64) -> String {
+pub(super) fn percent(value: f64) -> String {
     format!("{:.0}", 100.0 * value)
 }
 
 /// `3/14` of a sample, `n/a` without one.
-fn count(sample: Option<&Sample>) -> String {
+pub(super) fn count(sample: Option<&Sample>) -> String {
     match sample.and_then(share) {
         Some(Proportion { right, of, .. }) => format!("{right}/{of}"),
         None => "n/a".to_owned(),
@@ -188,63 +184,4 @@ fn text(newest: &Newest<'_>) -> Verdict {
         }
         _ => verdict(Mark::Partial, "DEGRADED", detail),
     }
-}
-
-fn context(newest: &Newest<'_>) -> Verdict {
-    if let Some((stage, message)) = newest.failure(Kind::Context) {
-        let error = || verdict(Mark::No, "ERROR", format!("{}: {message}", stage.name()));
-        return outside(Kind::Context, stage, message).unwrap_or_else(error);
-    }
-    let of = |metric| newest.sample(Kind::Context, metric);
-    let arms = [
-        Metric::ContextDirect,
-        Metric::ContextRetained,
-        Metric::ContextChance,
-    ]
-    .map(of);
-    if let Some(detail) = stateless(newest) {
-        return verdict(Mark::Unknown, STATELESS, detail);
-    }
-    let [Some(direct), Some(later), Some(chance)] = arms else {
-        return void(newest, Kind::Context, "an arm was not asked");
-    };
-    let counts = format!(
-        "direct {}, later {}, text only {}, chance {}",
-        count(Some(direct)),
-        count(Some(later)),
-        count(of(Metric::ContextTextOnly)),
-        count(Some(chance)),
-    );
-    let [direct, later, chance] = [direct, later, chance].map(item_values);
-    if direct.len() != later.len() || direct.len() != chance.len() {
-        return void(newest, Kind::Context, "the arms asked other facts");
-    }
-    let Some(kept) = retention(&direct, &later, &chance) else {
-        let detail = format!("no fact that needs the picture was right at first; {counts}");
-        return verdict(Mark::Unknown, "n/a", detail);
-    };
-    let (share, low, high) = (percent(kept.share), percent(kept.low), percent(kept.high));
-    let detail = format!(
-        "retention {share} % [{low}, {high}] (n={}); {counts}",
-        kept.eligible
-    );
-    match kept.low {
-        low if low > RETAINS_ABOVE => verdict(Mark::Yes, "RETAINS", detail),
-        low if low <= 0.0 => verdict(Mark::No, "LOSES", detail),
-        _ => verdict(Mark::Partial, "PARTIAL", detail),
-    }
-}
-
-/// What a model without a form for earlier turns knew, and by whose word it has none.
-fn stateless(newest: &Newest<'_>) -> Option<String> {
-    let of = |metric| newest.sample(Kind::Context, metric);
-    let retained =
-        |void: &&Void| void.is_by_design() && void.metric == Some(Metric::ContextRetained);
-    let void = newest.run(Kind::Context)?.voids().iter().find(retained)?;
-    Some(format!(
-        "direct {}, chance {}; {}",
-        count(of(Metric::ContextDirect)),
-        count(of(Metric::ContextChance)),
-        void.reason
-    ))
 }
