@@ -36,7 +36,7 @@ enum Content {
     Guide(Guide),
     History(Vec<HistoricRow>),
     Sessions(Vec<Document>),
-    Benches(Results, DateTime<Utc>),
+    Benches(Box<Results>, DateTime<Utc>),
 }
 
 /// Imports files, all of which must decode before the first is stored.
@@ -64,10 +64,8 @@ fn read(file: &Path) -> anyhow::Result<Content> {
     let found = std::fs::metadata(file)?;
     let time = found.modified().unwrap_or_else(|_| SystemTime::now());
     if found.is_dir() {
-        return Ok(Content::Benches(
-            bench::criterion_folder(file)?,
-            time.into(),
-        ));
+        let results = bench::criterion_folder(file)?;
+        return Ok(Content::Benches(Box::new(results), time.into()));
     }
     let mut bytes = Vec::new();
     let limited = std::fs::File::open(file)?.take(LARGEST + 1);
@@ -83,7 +81,7 @@ fn read(file: &Path) -> anyhow::Result<Content> {
             .as_ref()
             .and_then(bench::parse)
         {
-            Some(results) => Content::Benches(results?, time.into()),
+            Some(results) => Content::Benches(Box::new(results?), time.into()),
             None => Content::Sessions(Document::parse(&text)?),
         },
         _ => bail!(
@@ -118,7 +116,7 @@ fn store(db: &mut Db, content: &Content, options: &Options) -> anyhow::Result<(S
                 branch: options.branch.clone(),
             })?;
             let (tool, machine) = (results.tool(), document.session.machine.describe());
-            let benches = counted(document.runs.len(), "bench");
+            let benches = counted(document.runs.len(), "benchmark");
             let what = format!("{benches} of {tool} on {machine}");
             (what, db.import_bench(&document)?)
         }

@@ -6,8 +6,7 @@ use std::fs;
 
 use builder::{failed, filled, machine, moment, run, session};
 use store::db::Imported;
-use store::stats::figure;
-use store::{Db, Document, HistoricRow, Metric, Outcome, Run, RunFilter, Session};
+use store::{Db, Document, HistoricRow, Outcome, Run, RunFilter, Session};
 use tempfile::tempdir;
 
 #[test]
@@ -139,38 +138,6 @@ fn runs_that_must_not_be_stored_are_refused_whole() {
     );
     assert!(db.finish(session(9).id, moment(0)).is_err());
     assert!(db.begin(&one).is_err());
-}
-
-#[test]
-fn series_hold_what_the_samples_say_in_order_of_time() {
-    let dir = tempdir().expect("a folder");
-    let mut db = filled(&dir.path().join("results.db"));
-    let two = session(2);
-    db.insert(&run(&two, 4)).expect("inserted");
-    let set = db.series().expect("series");
-    let told: Vec<_> = set
-        .series
-        .iter()
-        .map(|series| (series.metric, series.figures.len()))
-        .collect();
-    assert_eq!(
-        told,
-        [(Metric::Inference, 3), (Metric::Ttft, 3)],
-        "a failed run has no point"
-    );
-    let runs = [run(&session(1), 1), run(&two, 1), run(&two, 4)];
-    for (series, run) in set
-        .series
-        .iter()
-        .flat_map(|series| [series].into_iter().cycle().zip(&runs))
-    {
-        let of_run = |(night, _): &&(usize, f64)| set.nights[*night].run == run.id;
-        let (night, middle) = series.figures.iter().find(of_run).expect("there");
-        let figure = figure(run.sample(series.metric).expect("there")).expect("a figure");
-        assert_eq!((*middle, set.nights[*night].at), (figure.median, run.at));
-        assert_eq!(set.groups[series.group].cell.model, run.cell.model);
-    }
-    assert!(set.nights.is_sorted_by_key(|night| night.at));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn every_order_gives_the_same_and_again_changes_nothing() {
         let inputs: Vec<PathBuf> = order.iter().map(|&path| path.clone()).collect();
         merge(&into, &inputs).expect("merged");
         let once = fs::read(&into).expect("readable");
-        merge(&into, &[into.clone()]).expect("itself");
+        merge(&into, std::slice::from_ref(&into)).expect("itself");
         merge(&into, &inputs).expect("merged again");
         assert_eq!(fs::read(&into).expect("readable"), once, "nothing written");
         content(&into)

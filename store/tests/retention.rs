@@ -5,7 +5,7 @@ mod builder;
 use std::path::Path;
 
 use builder::{content, everything, failed, moment, run, session, sql};
-use store::db::{Pruned, Retention};
+use store::db::{Acknowledgement, Pruned, Retention};
 use store::stats::figure;
 use store::{Db, Metric, Run, RunFilter, Session};
 use tempfile::tempdir;
@@ -88,6 +88,16 @@ fn a_run_that_another_table_names_stays_whole() {
     let mut db = Db::open(&path).expect("ours");
     db.prune(&retention(5, 0)).expect("pruned");
     assert_eq!(thinned(&db), [0, 1, 3]);
+    let mut db = nightly(&dir.path().join("accepted.db"));
+    let accepted = Acknowledgement {
+        series: "0123456789ab".to_owned(),
+        run: run(&night(3), 1).id,
+        at: moment(0),
+        reason: "new kernel".to_owned(),
+    };
+    db.acknowledge(&accepted).expect("kept");
+    db.prune(&retention(5, 0)).expect("pruned");
+    assert_eq!(thinned(&db), [0, 1, 2, 4]);
 }
 
 #[test]
@@ -112,6 +122,17 @@ fn no_figure_moves_and_what_is_no_trial_stays() {
     assert_eq!(kept, before.remarks);
     let text = "thinned by retention: 1 trials, 2 answers; an epoch holds its median";
     assert_eq!((new[0].text.as_str(), new[0].count), (text, 1));
+}
+
+#[test]
+fn state_drift_keeps_every_call() {
+    let dir = tempdir().expect("a folder");
+    let mut db = nightly(&dir.path().join("results.db"));
+    let mut drift = run(&night(0), 3);
+    drift.cell.scenario = "state-drift".to_owned();
+    db.insert(&drift).expect("inserted");
+    db.prune(&retention(5, 0)).expect("pruned");
+    assert_eq!(db.run(drift.id).expect("readable"), Some(drift));
 }
 
 #[test]

@@ -12,9 +12,6 @@
 
 use std::time::Duration;
 
-use crate::run::Sample;
-use crate::stats::{epoch_medians, is_item_score, median};
-
 /// Values that are no short decimals.
 const RAW: u8 = 255;
 
@@ -63,15 +60,6 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<Vec<f64>>, String> {
         return Err(format!("{} bytes too many", reader.rest.len()));
     }
     Ok(epochs)
-}
-
-/// What a sample says in one number: the median of its epochs' medians, of scores the mean.
-pub(super) fn middle(sample: &Sample) -> Option<f64> {
-    if is_item_score(sample.metric) {
-        let n = sample.values().count();
-        return (n > 0).then(|| sample.values().sum::<f64>() / n as f64);
-    }
-    median(&epoch_medians(sample))
 }
 
 /// The whole number that gives exactly this value at a scale, if there is one.
@@ -169,7 +157,6 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::Metric;
     use crate::stats::Rng;
 
     fn check(epochs: &[Vec<f64>], scale: u8, bytes: usize) {
@@ -230,24 +217,5 @@ mod tests {
         check(&twice, "a number out of range");
         let nan = [&[RAW, 1, 1][..], &f64::NAN.to_le_bytes()].concat();
         check(&nan, "holds NaN");
-    }
-
-    #[test]
-    fn the_middle_is_a_median_and_of_scores_a_mean() {
-        let of = |metric, epochs: &[Vec<f64>]| {
-            middle(&Sample {
-                metric,
-                epochs: epochs.to_vec(),
-            })
-        };
-        assert_eq!(
-            of(Metric::Ttft, &[vec![1.0, 2.0, 9.0], vec![4.0]]),
-            Some(3.0)
-        );
-        assert_eq!(
-            of(Metric::VisionRight, &[vec![1.0, 0.0, 1.0, 1.0]]),
-            Some(0.75)
-        );
-        assert_eq!(of(Metric::Ttft, &[vec![]]), None);
     }
 }

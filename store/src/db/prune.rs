@@ -12,14 +12,16 @@ use uuid::Uuid;
 
 use super::cells::stamp;
 use super::open::sql;
-use super::pack::{middle, pack};
+use super::pack::pack;
 use super::schema::{Table, tables};
 use super::write::{Problem, remark};
 use super::{Db, sheet};
 use crate::error::Result;
 use crate::metric::{Direction, Metric, Unit};
 use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, THINNED};
+use crate::series::figure_of;
 use crate::stats::{is_item_score, median};
+use crate::summary::Kind;
 
 /// Which runs keep their raw trials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,23 +139,27 @@ fn candidates(conn: &Connection, retention: &Retention) -> Result<Vec<i64>, Prob
 }
 
 /// That no row of this table refers to a run or to its session, as SQL; parts of a run are no such rows.
+/// A column called `run` or `session` names one by its id, where it is no reference.
 fn referred(table: &Table) -> Vec<String> {
-    let links = table
-        .links
-        .iter()
-        .filter(|_| table.whole.is_none() && table.name != "run");
-    let test = |link: &super::schema::Link| {
-        let column = match link.table.as_str() {
-            "run" => link.to.as_str(),
-            "session" => "session",
-            _ => return None,
-        };
-        let (name, other) = (&table.name, table.list(std::iter::once(link.column)));
-        Some(format!(
-            " AND NOT EXISTS (SELECT 1 FROM \"{name}\" AS other WHERE other.{other} = run.{column})"
-        ))
+    if table.whole.is_some() || table.name == "run" {
+        return Vec::new();
+    }
+    let to = |(column, name): (usize, &String)| {
+        let link = table.links.iter().find(|link| link.column == column);
+        match link.map_or(name.as_str(), |link| link.table.as_str()) {
+            "run" => Some((column, link.map_or("id", |link| link.to.as_str()))),
+            "session" => Some((column, "session")),
+            _ => None,
+        }
     };
-    links.filter_map(test).collect()
+    let test = |(column, to): (usize, &str)| {
+        let (name, column) = (&table.name, table.list(std::iter::once(column)));
+        format!(
+            " AND NOT EXISTS (SELECT 1 FROM \"{name}\" AS other WHERE other.{column} = run.{to})"
+        )
+    };
+    let columns = table.columns.iter().enumerate().filter_map(to);
+    columns.map(test).collect()
 }
 
 /// Rewrites what thinning changed.
@@ -165,7 +171,13 @@ fn replace(conn: &Connection, number: i64, whole: &Run, rest: &Run) -> Result<()
         if sample != old {
             let trials = i64::try_from(sample.values().count()).unwrap_or(i64::MAX);
             let packed = pack(&sample.epochs);
-            update.execute((number, sample.metric.name(), trials, middle(sample), packed))?;
+            update.execute((
+                number,
+                sample.metric.name(),
+                trials,
+                figure_of(sample),
+                packed,
+            ))?;
         }
     }
     conn.prepare_cached("UPDATE run SET sheet = NULL WHERE number = ?1")?
@@ -179,6 +191,10 @@ fn replace(conn: &Connection, number: i64, whole: &Run, rest: &Run) -> Result<()
 /// A run as retention leaves it; itself where there is nothing to drop.
 pub(super) fn thinned(whole: &Run) -> Run {
     let mut rest = whole.clone();
+    if Kind::of(&whole.cell.scenario) == Some(Kind::Drift) {
+        // Call after call is what it is about.
+        return rest;
+    }
     rest.answers.clear();
     if let Outcome::Measured { samples, .. } = &mut rest.outcome {
         let thin = samples

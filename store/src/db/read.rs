@@ -9,10 +9,11 @@ use uuid::Uuid;
 
 use super::cells::Cells;
 use super::open::sql;
-use super::pack::{middle, unpack};
+use super::pack::unpack;
 use super::{Db, RunFilter};
 use crate::error::Result;
 use crate::run::{Cell, Environment, Machine, Outcome, Remark, Run, Sample, Session, Void};
+use crate::series::figure_of;
 
 /// Every session with its machine; the machine's columns have names of their own.
 const SESSIONS: &str = "SELECT session.*, machine.key AS machine_key, machine.chip,
@@ -48,6 +49,18 @@ impl Db {
     pub(super) fn each_machine(&self) -> Result<Vec<Result<Machine>>> {
         let query = "SELECT *, key AS machine_key FROM machine ORDER BY key";
         self.each(query, (), |row| machine(&Cells::new("machine", row, "key")))
+    }
+
+    /// The newest sessions of a machine on a branch that came to their end, newest first, at most this
+    /// many: what a gate compares with.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn newest_sessions(&self, machine: &str, branch: &str, most: u32) -> Result<Vec<Session>> {
+        let tail = "WHERE session.machine = ?1 AND branch = ?2 AND finished IS NOT NULL
+            ORDER BY session.at DESC, session.id DESC LIMIT ?3";
+        let newest = self.each_session(tail, (machine, branch, most))?;
+        newest.into_iter().collect()
     }
 
     /// The newest session of a plan on a machine, if it was cut off.
@@ -298,7 +311,7 @@ fn sample(cells: &Cells<'_>) -> Result<Sample> {
     if usize::try_from(trials) != Ok(held) {
         return Err(cells.wrong("trials", format!("{trials}, but epochs hold {held} values")));
     }
-    let (stored, wanted): (Option<f64>, _) = (cells.get("middle")?, middle(&sample));
+    let (stored, wanted): (Option<f64>, _) = (cells.get("middle")?, figure_of(&sample));
     if stored != wanted {
         return Err(cells.wrong("middle", format!("{stored:?}, but epochs give {wanted:?}")));
     }

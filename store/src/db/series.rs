@@ -1,5 +1,4 @@
-//! Reading series: the one figure kept beside the raw values of a run and metric, and neither these
-//! nor answers nor remarks: years of runs take seconds.
+//! Reading series: one figure a run and metric; neither raw values, answers nor remarks.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,17 +8,17 @@ use super::open::sql;
 use super::read::cell;
 use crate::error::Result;
 use crate::metric::{Direction, Metric};
-use crate::run::{Cell, Session};
+use crate::run::Cell;
 use crate::series::{Group, Night, Series, SeriesSet};
 
 /// What the nights of all runs share.
 #[derive(Default)]
 struct Taken {
     nights: Vec<Night>,
-    /// Number of each night's run in this file.
-    numbers: Vec<i64>,
     /// By night.
     groups: Vec<Group>,
+    /// Nights by the number of their run.
+    numbers: HashMap<i64, usize>,
 }
 
 impl Db {
@@ -34,7 +33,7 @@ impl Db {
         groups.dedup();
         let place: HashMap<&Group, usize> = groups.iter().zip(0..).collect();
         let of: Vec<usize> = taken.groups.iter().map(|group| place[group]).collect();
-        let series = self.figures(&taken, &of)?;
+        let series = self.figures(&taken.numbers, &of)?;
         Ok(SeriesSet {
             nights: taken.nights,
             groups,
@@ -71,62 +70,50 @@ impl Db {
                     ..cell
                 },
             };
-            Ok((night, cells.get("number")?, group))
+            Ok((cells.get::<i64>("number")?, night, group))
         })?;
         let mut taken = Taken::default();
         for row in rows {
-            let (night, number, group) = row?;
+            let (number, night, group) = row?;
+            taken.numbers.insert(number, taken.nights.len());
             taken.nights.push(night);
-            taken.numbers.push(number);
             taken.groups.push(group);
         }
         Ok(taken)
     }
 
-    /// The figures of all nights; `of`: the group of each night.
-    fn figures(&self, taken: &Taken, of: &[usize]) -> Result<Vec<Series>> {
-        let known = |metric: &Metric| metric.spec().direction != Direction::Neutral;
-        let wanted = Metric::ALL.iter().copied().filter(known);
-        let wanted: HashMap<&str, Metric> = wanted.map(|metric| (metric.name(), metric)).collect();
+    /// The figures of all nights, by the number of their run; `of`: the group of each night.
+    fn figures(&self, nights: &HashMap<i64, usize>, of: &[usize]) -> Result<Vec<Series>> {
+        let directed = |metric: &&Metric| metric.spec().direction != Direction::Neutral;
+        let metrics = Metric::ALL.iter().filter(directed);
+        let metrics: HashMap<&str, Metric> = metrics.map(|&m| (m.name(), m)).collect();
         let mut series: BTreeMap<(usize, Metric), Vec<(usize, f64)>> = BTreeMap::new();
         let fail = |error| sql(&self.path, error);
-        let query = "SELECT metric, middle FROM sample WHERE run = ?1 AND middle IS NOT NULL";
+        // The product's own median, kept beside the raw values; `verify` compares them.
+        let query = "SELECT run, metric, middle FROM sample";
         let mut statement = self.conn.prepare_cached(query).map_err(fail)?;
-        for (night, number) in taken.numbers.iter().enumerate() {
-            let mut rows = statement.query([number]).map_err(fail)?;
-            while let Some(row) = rows.next().map_err(fail)? {
-                let wrong = |column, error| {
-                    let run = taken.nights[night].run.to_string();
-                    Cells::keyed("sample", row, run).wrong(column, error)
-                };
-                // Compared in place: a text a row would cost more than all the rest.
-                let name = row.get_ref(0).and_then(|name| Ok(name.as_str()?));
-                let name = name.map_err(|error| wrong("metric", error))?;
-                let Some(&metric) = wanted.get(name) else {
-                    continue;
-                };
-                let figure: f64 = row.get(1).map_err(|error| wrong("middle", error))?;
-                let of = series.entry((of[night], metric)).or_default();
-                of.push((night, figure));
-            }
+        let mut rows = statement.query([]).map_err(fail)?;
+        while let Some(row) = rows.next().map_err(fail)? {
+            let wrong = |column, error| Cells::new("sample", row, "metric").wrong(column, error);
+            let run: i64 = row.get(0).map_err(|error| wrong("run", error))?;
+            let name = row.get_ref(1).and_then(|name| Ok(name.as_str()?));
+            let name = name.map_err(|error| wrong("metric", error))?;
+            let (Some(&night), Some(&metric)) = (nights.get(&run), metrics.get(name)) else {
+                continue;
+            };
+            let figure: Option<f64> = row.get(2).map_err(|error| wrong("middle", error))?;
+            let figures = series.entry((of[night], metric)).or_default();
+            figures.extend(figure.map(|figure| (night, figure)));
         }
-        let made = |((group, metric), figures)| Series {
-            group,
-            metric,
-            figures,
+        series.retain(|_, figures| !figures.is_empty());
+        let sorted = |((group, metric), mut figures): ((usize, Metric), Vec<(usize, f64)>)| {
+            figures.sort_unstable_by_key(|&(night, _)| night);
+            Series {
+                group,
+                metric,
+                figures,
+            }
         };
-        Ok(series.into_iter().map(made).collect())
-    }
-
-    /// The newest sessions of a machine on a branch that came to their end, newest first, at most this
-    /// many: what a gate compares with.
-    ///
-    /// # Errors
-    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
-    pub fn newest_sessions(&self, machine: &str, branch: &str, most: u32) -> Result<Vec<Session>> {
-        let tail = "WHERE session.machine = ?1 AND branch = ?2 AND finished IS NOT NULL
-            ORDER BY session.at DESC, session.id DESC LIMIT ?3";
-        let newest = self.each_session(tail, (machine, branch, most))?;
-        newest.into_iter().collect()
+        Ok(series.into_iter().map(sorted).collect())
     }
 }

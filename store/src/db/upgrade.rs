@@ -4,9 +4,10 @@ use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ToSql;
 
-use super::pack::{middle, pack};
+use super::pack::pack;
 use super::sheet::sheet_id;
 use crate::run::{Answer, Sample};
+use crate::series::figure_of;
 
 /// Makes `pack`, `middle` and `sheet_id` known to a connection; no schema may call them.
 pub(super) fn register(conn: &Connection) -> rusqlite::Result<()> {
@@ -17,7 +18,7 @@ pub(super) fn register(conn: &Connection) -> rusqlite::Result<()> {
         let (metric, text): (String, String) = (call.get(0)?, call.get(1)?);
         let metric = metric.parse().map_err(wrong)?;
         let epochs = epochs(&text)?;
-        Ok(middle(&Sample { metric, epochs }))
+        Ok(figure_of(&Sample { metric, epochs }))
     })?;
     add(conn, ("sheet_id", 1), |call| {
         Ok(sheet_id(&answers(&call.get::<String>(0)?)?))

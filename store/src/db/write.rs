@@ -9,12 +9,13 @@ use uuid::Uuid;
 
 use super::cells::{json, stamp};
 use super::open::sql;
-use super::pack::{middle, pack};
+use super::pack::pack;
 use super::prune::thinned;
 use super::{Db, Imported, RunFilter, sheet};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::run::{Machine, Outcome, Remark, Run, Sample, Session, Void};
+use crate::series::figure_of;
 
 impl Db {
     /// Stores a new session.
@@ -326,7 +327,7 @@ fn samples(tx: &Connection, run: i64, samples: &[Sample]) -> Result<(), Problem>
             position,
             sample.metric.spec().unit.name(),
             trials,
-            middle(sample),
+            figure_of(sample),
             pack(&sample.epochs),
         ))?;
     }

@@ -171,7 +171,7 @@ pub(crate) fn everything(path: &Path) -> store::Db {
         series: "0123456789ab".to_owned(),
         run: run(&session(1), 1).id,
         at: moment(10),
-        reason: "the new kernel is worth it".to_owned(),
+        reason: "new kernel".to_owned(),
     };
     db.acknowledge(&accepted).expect("kept");
     let guide = include_str!("../../../datasets/legacy/guide-2025-07-22.md");
@@ -194,7 +194,7 @@ pub(crate) fn content(path: &Path) -> String {
     let (guides, history) = (db.guides().expect("guides"), db.history().expect("rows"));
     let sessions = db.sessions().expect("sessions");
     let accepted = db.acknowledgements().expect("acknowledgements");
-    format!("{machines:#?}{noise:#?}{accepted:#?}{sessions:#?}{runs:#?}{guides:#?}{history:#?}")
+    format!("{accepted:#?}{machines:#?}{noise:#?}{sessions:#?}{runs:#?}{guides:#?}{history:#?}")
 }
 
 /// Names of the tables.

@@ -184,7 +184,7 @@ INSERT INTO remark VALUES ('01980000-0000-7000-8000-000100000001', 1, 'finding',
 INSERT INTO remark VALUES ('01980000-0000-7000-8000-000100000002', 0, 'advisory', 3, 'background load 31 %');
 INSERT INTO remark VALUES ('01980000-0000-7000-8000-000100000002', 1, 'finding', 0, 'fails: [a, b]; passes: [a], [b]');
 INSERT INTO noise VALUES ('22d774f2a704', '2026-05-28T20:26:49.123456789Z', 'ttft', 0.02, 20, '0.1.0');
-INSERT INTO acknowledgement VALUES ('0123456789ab', '01980000-0000-7000-8000-000100000001', '2026-05-28T20:26:50.123456789Z', 'the new kernel is worth it');
+INSERT INTO acknowledgement VALUES ('0123456789ab', '01980000-0000-7000-8000-000100000001', '2026-05-28T20:26:50.123456789Z', 'new kernel');
 CREATE INDEX session_by_machine ON session (machine, at);
 CREATE INDEX session_by_plan ON session (plan, machine, at);
 CREATE INDEX run_by_session ON run (session, at);
