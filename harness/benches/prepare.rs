@@ -7,6 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use harness::chat::ChatTemplate;
 use harness::models::smolvlm::image::{ImageConfig, prepare};
 use harness::models::smolvlm::prompt::{Grid, expand};
+use harness::photographs::Photographs;
 use harness::picture::{Filter, Normaliser, Picture};
 use harness::subject::Message;
 use harness::tokenizer::Tokenizer;
@@ -42,6 +43,25 @@ fn images(criterion: &mut Criterion) {
     });
 }
 
+/// What a trial's picture costs before its request: overhead of the harness, outside all clocks.
+fn novel(criterion: &mut Criterion) {
+    let photographs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/photographs");
+    let photographs = Photographs::load(&photographs).expect("photographs");
+    let mut seed = 0;
+    criterion.bench_function("draw a new scene of 448x448", |bencher| {
+        bencher.iter(|| {
+            seed += 1;
+            harness::scenes::novel((448, 448), seed)
+        });
+    });
+    criterion.bench_function("make a new photograph", |bencher| {
+        bencher.iter(|| {
+            seed += 1;
+            photographs.novel(seed).expect("a photograph")
+        });
+    });
+}
+
 /// 874 ids with the published tokenizer (a folder in `VLM_BENCH_TOKENIZERS`), 875 with the embedded one, whose
 /// vocabulary has no token for two newlines.
 fn prompts(criterion: &mut Criterion) {
@@ -63,5 +83,5 @@ fn prompts(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(prepare_inputs, images, prompts);
+criterion_group!(prepare_inputs, images, novel, prompts);
 criterion_main!(prepare_inputs);

@@ -215,7 +215,8 @@ mod tests {
         };
         let quick = |scenario: &&&dyn Scenario| !scenario.epochs(Profile::Quick).is_empty();
         assert_eq!(of("one").len(), SCENARIOS.iter().filter(quick).count());
-        assert_eq!(of("two"), ["cold-load", "warm-inference", "state-drift"]);
+        let speed = ["cold-load", "warm-inference", "state-drift", "lifecycle"];
+        assert_eq!(of("two"), speed);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
-use store::summary::{notes, rows, summary_table, text_table, verdict_line};
+use store::summary::{MARKS, lines, notes, rows, summary_table, text_table};
 use store::{Db, Document, Outcome, Remark, RemarkKind, Run, RunFilter, Session, Uuid, Void};
 
 use crate::cli::broken_pipe;
@@ -98,9 +98,7 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let wanted = wanted(options, &suite, &probes)?;
     let plan = Plan::new(&wanted);
     if plan.cells.is_empty() {
-        bail!(
-            "nothing to measure: random weights have no answers to score; add cold-load, warm-inference or state-drift"
-        );
+        bail!("nothing to measure: {}", nothing(&wanted));
     }
     qos::settle(Side::Parent);
     let _awake = Awake::hold();
@@ -141,6 +139,20 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Why a plan is empty, and what to do.
+fn nothing(wanted: &Wanted) -> String {
+    let profile = wanted.profile;
+    let scenarios = wanted.scenarios.iter();
+    let absent = scenarios.filter(|scenario| scenario.epochs(profile).is_empty());
+    let absent: Vec<_> = absent.map(|scenario| scenario.name()).collect();
+    if absent.len() == wanted.scenarios.len() {
+        let names = absent.join(", ");
+        return format!("not in profile {profile}: {names}: take --profile full");
+    }
+    "random weights have no answers to score; add cold-load, warm-inference or state-drift"
+        .to_owned()
 }
 
 /// What speaks against measuring now, one line each.
@@ -381,13 +393,19 @@ fn print(book: &Book, format: Format, out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
+/// Whether a sign stands in a table.
+fn fires(mark: &str, cells: &[Vec<String>]) -> bool {
+    let sign = mark.chars().next().unwrap_or(' ');
+    cells.iter().flatten().any(|cell| cell.contains(sign))
+}
+
 /// The table, what its verdicts rest on, what failed or was refused, and where it was measured.
 fn closing(book: &Book) -> String {
     let rows = rows(&book.runs);
     let (headers, cells) = summary_table(&rows);
     let mut text = format!("\n{}\n", text_table(&headers, &cells));
-    for line in rows.iter().filter_map(verdict_line) {
-        text += &format!("verdicts: {line}\n");
+    for (word, line) in rows.iter().flat_map(lines) {
+        text += &format!("{word}: {line}\n");
     }
     for note in rows.iter().flat_map(notes) {
         text += &format!("{}: {}\n", note.kind.word(), note.text());
@@ -397,8 +415,12 @@ fn closing(book: &Book) -> String {
     if let Some(db) = &book.db {
         text += &format!(", stored in {}", db.path().display());
     }
-    if session.profile == Profile::Quick.name() {
-        text += "\n† provisional: fewer than three processes; --profile standard takes five";
+    text += "\n";
+    for mark in MARKS.iter().filter(|mark| fires(mark, &cells)) {
+        text += &format!("{mark}\n");
     }
-    text + "\n"
+    if session.profile == Profile::Quick.name() {
+        text += "profile quick takes two processes; --profile standard takes five\n";
+    }
+    text
 }

@@ -9,7 +9,7 @@ use store::Stage;
 use crate::measure::qos::{self, Side};
 use crate::measure::{Clock, now_ns};
 use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
-use crate::models::{self, Device, Place};
+use crate::models::{self, Place};
 use crate::probes::ProbeSet;
 use crate::scenarios::probe::OwnProcess;
 use crate::scenarios::{self, Birth, Gauge, Probe};
@@ -92,15 +92,11 @@ fn say(message: &Message) {
 fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
     let (backend, device) = (task.backend, task.device);
-    models::ready(Place { backend, device }).map_err(|error| (Stage::Start, error.to_string()))?;
+    let place = Place { backend, device };
+    models::ready(place).map_err(|error| (Stage::Start, error.to_string()))?;
     let ready = now_ns();
-    let gauge = OwnProcess { device };
-    // Where the weights will be: a discrete GPU's memory is no process's own.
-    let held = || match device {
-        Device::Cuda => models::memory(Place { backend, device }).ok()?.active,
-        Device::Cpu | Device::Metal => gauge.footprint(),
-    };
-    let (base, read_before) = (held(), gauge.disk_read());
+    let gauge = OwnProcess { place };
+    let (base, read_before) = (gauge.held(), gauge.disk_read());
     let clock = Clock::start();
     let mut subject = models::load(&task.model, backend, device, task.precision)
         .map_err(|error| (Stage::Load, error.to_string()))?;
@@ -115,7 +111,7 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
         residency: task.residency,
         disk_read: read,
         base,
-        loaded: held(),
+        loaded: gauge.held(),
         slept,
     };
     say(&Message::Loaded(subject.loaded().clone()));

@@ -148,7 +148,7 @@ fn configurations_that_cannot_be() {
             Value::from(500),
             "image_token_id",
         ),
-        ("/vision_config/patch_size", Value::from(7), "patch_size"),
+        ("/vision_config/patch_size", Value::from(65), "patch_size"),
         ("/vision_config/image_size", Value::from(-64), "config.json"),
     ];
     for (key, value, says) in cases {

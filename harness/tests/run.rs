@@ -92,6 +92,10 @@ fn unknown_names_are_refused_with_the_known_ones() {
         &["--profile", "long"],
         &["unknown profile \"long\"", "quick, standard, full"],
     );
+    check_refused(
+        &["--scenario", "endurance"],
+        &["nothing to measure: not in profile quick: endurance: take --profile full"],
+    );
     check_refused(&["--weights", "mine"], &["unknown weights \"mine\""]);
     check_refused(
         &["--timeout", "soon"],

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::archive::{Archive, Place, commit};
 use crate::columns::{Cell, Tone, cells, headers};
 use crate::error::{Error, Result};
-use crate::notes::notes;
+use crate::notes::{lines, notes};
 use crate::table::empty;
 use crate::template::render;
 use crate::text::one_line;
@@ -178,6 +178,11 @@ fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
         },
         text: note.text(),
     };
+    let spoken = lines(&entries).into_iter().map(|(kind, text)| NoteView {
+        kind,
+        tone: "",
+        text,
+    });
     MachineView {
         key: place.key.clone(),
         name: place.name(),
@@ -191,7 +196,9 @@ fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
             .into_iter()
             .map(|row| row.into_iter().map(cell).collect())
             .collect(),
-        notes: notes(&entries).into_iter().map(note).collect(),
+        notes: spoken
+            .chain(notes(&entries).into_iter().map(note))
+            .collect(),
         models: trend::models(place),
     }
 }
@@ -272,8 +279,16 @@ fn legend() -> Vec<Fact> {
         ),
         ("n=10/2", "10 trials in 2 processes."),
         (
-            "Provisional",
-            "Two processes or fewer: the interval is wide, and the figure may move.",
+            "†",
+            "Provisional: two processes or fewer, so that the figure may move.",
+        ),
+        (
+            "‡",
+            "Wide: the interval is over 2 % of a decode rate, or 5 % of another time or rate.",
+        ),
+        (
+            "*",
+            "Noisy: over a tenth of the trials lie far from the median of their process.",
         ),
         (
             "Void",

@@ -4,12 +4,12 @@ use store::summary::{self, Note};
 
 use crate::archive::Entry;
 
-/// What the verdicts rest on, a line for each row that has any.
-pub(crate) fn verdicts(entries: &[Entry]) -> Vec<String> {
-    let lines = entries
+/// The lines between table and notes, with the word that each begins with.
+pub(crate) fn lines(entries: &[Entry]) -> Vec<(&'static str, String)> {
+    entries
         .iter()
-        .map(|entry| summary::verdict_line(&entry.row));
-    lines.flatten().collect()
+        .flat_map(|entry| summary::lines(&entry.row))
+        .collect()
 }
 
 /// What failed or was refused, in the order of the rows.

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::summary::{Verdict, text_table};
+use store::summary::{MARKS, Verdict, text_table};
 
 use crate::archive::{Archive, Entry, Place, commit};
-use crate::columns::{self, headers, lines};
+use crate::columns::{self, headers};
 use crate::error::Result;
-use crate::notes::{notes, verdicts};
+use crate::notes::{lines, notes};
 use crate::template::render;
 use crate::text::markdown;
 
@@ -26,9 +26,13 @@ pub enum Format {
 }
 
 /// How the figures read, in one paragraph.
-const LEGEND: &str = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
-    n= the trials and the processes they ran in; † provisional: fewer than three processes. \
-    A status names its rule (R1 to R8).";
+fn legend() -> String {
+    format!(
+        "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+         n= the trials and the processes they ran in; {}. A status names its rule (R1 to R8).",
+        MARKS.join("; ")
+    )
+}
 
 /// Renders the newest figures. Ends without a line break.
 ///
@@ -61,7 +65,7 @@ pub(crate) fn empty(archive: &Archive) -> String {
 fn to_text(places: &[Place]) -> String {
     let table = |place: &Place| {
         let entries = place.entries();
-        let table = text_table(&headers(), &lines(&entries));
+        let table = text_table(&headers(), &columns::lines(&entries));
         let mut text = format!(
             "{} (key {})\n{}\n\n{}\n",
             place.name(),
@@ -70,8 +74,8 @@ fn to_text(places: &[Place]) -> String {
             table.trim_end()
         );
         text.push('\n');
-        for line in verdicts(&entries) {
-            text.push_str(&format!("verdicts: {line}\n"));
+        for (word, line) in lines(&entries) {
+            text.push_str(&format!("{word}: {line}\n"));
         }
         for note in notes(&entries) {
             text.push_str(&format!("{}: {}\n", note.kind.word(), note.text()));
@@ -79,7 +83,7 @@ fn to_text(places: &[Place]) -> String {
         text
     };
     let tables: Vec<String> = places.iter().map(table).collect();
-    format!("{}\n{LEGEND}", tables.join("\n"))
+    format!("{}\n{}", tables.join("\n"), legend())
 }
 
 /// When and at which commit the newest run of a machine was made.
@@ -94,7 +98,7 @@ pub(crate) fn newest(place: &Place) -> String {
 #[derive(Serialize)]
 struct MarkdownView {
     machines: Vec<MarkdownTable>,
-    legend: &'static str,
+    legend: String,
 }
 
 #[derive(Serialize)]
@@ -121,14 +125,14 @@ fn to_markdown(places: &[Place]) -> Result<String> {
     };
     let view = MarkdownView {
         machines: places.iter().map(table).collect(),
-        legend: LEGEND,
+        legend: legend(),
     };
     render("table.md", &view)
 }
 
 /// The rows of a Markdown table, every cell escaped.
 pub(crate) fn markdown_rows(entries: &[Entry]) -> Vec<String> {
-    lines(entries)
+    columns::lines(entries)
         .iter()
         .map(|line| pipe_row(line.iter().map(|text| markdown(text))))
         .collect()
@@ -136,11 +140,10 @@ pub(crate) fn markdown_rows(entries: &[Entry]) -> Vec<String> {
 
 /// The lines below a Markdown table: what the verdicts rest on, then what failed or was refused.
 pub(crate) fn markdown_notes(entries: &[Entry]) -> Vec<String> {
-    let verdicts = verdicts(entries)
-        .into_iter()
-        .map(|line| format!("**verdicts** {}", markdown(&line)));
+    let lines = lines(entries).into_iter();
+    let lines = lines.map(|(word, line)| format!("**{word}** {}", markdown(&line)));
     let notes = notes(entries).into_iter();
-    verdicts
+    lines
         .chain(notes.map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text()))))
         .collect()
 }
@@ -189,18 +192,27 @@ fn row_json(entry: &Entry) -> Value {
             "trials": figure.trials,
             "epochs": figure.epochs,
             "provisional": figure.provisional(),
+            "wide": figure.wide(),
+            "noisy": figure.noisy(),
+            "between": figure.between,
+            "within": figure.within,
             "unit": metric.spec().unit.name(),
         });
         (metric.name().to_owned(), value)
     });
+    let between_tokens = row.timing.between_tokens.iter();
+    let between_tokens = between_tokens.map(|(p, value)| (format!("p{p}"), json!(value)));
     json!({
         "model": row.model, "backend": row.backend, "device": row.device,
         "precision": row.precision, "weights": row.weights, "revision": entry.revision,
         "at": row.at, "commit": entry.sessions.last().and_then(|s| s.environment.commit.clone()),
         "vision": verdict_json(&row.vision), "text": verdict_json(&row.text),
         "drift": verdict_json(&row.drift), "context": verdict_json(&row.context),
+        "lifecycle": verdict_json(&row.lifecycle),
         "status": { "label": row.status.label, "rule": row.status.rule, "detail": row.status.detail },
         "figures": figures.collect::<serde_json::Map<_, _>>(),
+        "first_calls": row.timing.first_calls,
+        "between_tokens": between_tokens.collect::<serde_json::Map<_, _>>(),
         "notes": store::summary::notes(&entry.row),
     })
 }

@@ -164,6 +164,9 @@ metrics! {
     CallCache "call_cache" Byte LowerIsBetter 0.05 "bytes the library's allocator keeps for reuse after each call";
     BesideInference "beside_inference" Second LowerIsBetter 0.03 "a warm request while a second model is loaded";
     AfterInference "after_inference" Second LowerIsBetter 0.03 "a warm request after a second model was loaded and dropped";
+    NeighbourResidue "neighbour_residue" Byte LowerIsBetter 0.05 "memory that a second model left behind when it was dropped; 0 where less is used than before";
+    SustainedDecode "sustained_decode" Ratio HigherIsBetter 0.03 "decode rate in the last fifth of continuous asking over that in its first tenth";
+    ThrottledAfter "throttled_after" Second HigherIsBetter 0.10 "continuous asking until the machine first said that it was hot";
     RestedInference "rested_inference" Second LowerIsBetter 0.03 "a request in the same process after a rest";
     FreshInference "fresh_inference" Second LowerIsBetter 0.03 "a request in a fresh process right after a long-lived one";
     BackgroundCpu "background_cpu" Ratio Neutral 0.0 "share of all cores that other processes used during a trial";
@@ -175,6 +178,7 @@ metrics! {
     OutputTokens "output_tokens" Count Exact 0.0 "generated token ids, the stop id included";
     ExactMatch "exact_match" Ratio HigherIsBetter 0.0 "1 where a call's ids equal the fresh process's, else 0";
     DivergedAt "diverged_at" Count Exact 0.0 "first position where ids differ from the fresh process's; -1 where none does";
+    DivergedCall "diverged_call" Count Exact 0.0 "number, in its process, of each call whose ids differ from the fresh process's";
     LogitDelta "logit_delta" Logit LowerIsBetter 0.0 "largest first-step logit difference to the fresh process's";
     FreshLogitDelta "fresh_logit_delta" Logit LowerIsBetter 0.0 "the same among fresh processes: the noise of the library itself";
     FreshExactMatch "fresh_exact_match" Ratio HigherIsBetter 0.0 "1 where a fresh process's ids equal the first fresh process's, else 0";

@@ -243,6 +243,9 @@ pub struct Remark {
 /// Begins the reason of a [`Void`] that is nobody's fault.
 pub const BY_DESIGN: &str = "unsupported by design";
 
+/// Ends it where the model cannot be told earlier turns of a conversation.
+pub const NO_TURNS: &str = "no form for earlier turns";
+
 impl Void {
     /// Whether no figure was taken because the model's makers offer no such thing: no form for
     /// earlier turns, say, or no answers without a picture.

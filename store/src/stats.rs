@@ -15,6 +15,7 @@ mod growth;
 mod joint;
 mod percentile;
 mod random;
+mod ratio;
 mod retention;
 mod scatter;
 mod share;
@@ -23,11 +24,12 @@ pub mod stop;
 
 pub use compare::{Change, Comparison, compare, noise_floor};
 pub use figure::{Figure, figure};
-pub use growth::{Memory, Pace, memory, pace};
+pub use growth::{BURN_IN, Cause, Memory, Pace, cause, memory, pace};
 pub use joint::{best_probability, draw_epochs, draw_share};
 pub use percentile::percentile;
 pub use random::Rng;
-pub use retention::{Retention, retention, scene_retention};
+pub use ratio::{PairedRatio, paired_ratio};
+pub use retention::{Retention, scene_retention};
 pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
 pub use slope::{Slope, slope};
 pub use stop::target;
@@ -44,6 +46,13 @@ pub fn median(values: &[f64]) -> Option<f64> {
     }
     // Halved before adding: the sum of two huge values would overflow.
     Some(sorted[sorted.len() / 2 - 1] / 2.0 + upper / 2.0)
+}
+
+/// Whether two answers that differ may do so by chance: the fresh process's top-two margin, where they
+/// part, is within twice the largest logit difference among fresh processes.
+#[must_use]
+pub fn near_tie(margin: f64, noise: f64) -> bool {
+    margin <= 2.0 * noise
 }
 
 /// The two-sided 95 % quantile of Student's t distribution; `dof` from 1.
@@ -86,7 +95,9 @@ pub const fn is_item_score(metric: Metric) -> bool {
             | M::TextRight
             | M::TextDegenerate
             | M::ContextDirect
+            | M::ContextAtTwo
             | M::ContextRetained
+            | M::ContextAtEight
             | M::ContextTextOnly
             | M::ContextChance
     )

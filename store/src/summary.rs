@@ -4,10 +4,14 @@
 //! stand in `verdict.rs` beside their code, those of the status in `status.rs`.
 
 mod axes;
+mod context;
+mod drift;
+mod lifecycle;
 mod notes;
 mod recommend;
 mod status;
 mod table;
+mod timing;
 mod verdict;
 
 use std::collections::BTreeMap;
@@ -19,9 +23,10 @@ use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
 pub use axes::{Axes, EXPONENTS};
-pub use notes::{Note, NoteKind, notes, one_line, verdict_line};
+pub use notes::{Note, NoteKind, lines, notes, one_line, verdict_line};
 pub use recommend::{Recommendation, recommend};
-pub use table::{display_width, summary_table, text_table};
+pub use table::{MARKS, display_width, summary_table, text_table};
+pub use timing::Timing;
 
 /// What one scenario is about, told from its whole name: `warm-small` is not `warm-inference`, and
 /// its figures stand in no table beside those.
@@ -39,19 +44,25 @@ pub enum Kind {
     Vision,
     /// Facts remembered over turns.
     Context,
+    /// Loading and dropping repeatedly, and a second model beside the first.
+    Lifecycle,
+    /// Asking without a pause.
+    Endurance,
 }
 
 impl Kind {
     /// The kind of a scenario; none for one that has no verdict here.
     #[must_use]
     pub fn of(scenario: &str) -> Option<Self> {
-        const NAMES: [(&str, Kind); 6] = [
+        const NAMES: [(&str, Kind); 8] = [
             ("cold-load", Kind::Load),
             ("warm-inference", Kind::Warm),
             ("state-drift", Kind::Drift),
             ("text-only", Kind::Text),
             ("vision", Kind::Vision),
             ("context", Kind::Context),
+            ("lifecycle", Kind::Lifecycle),
+            ("endurance", Kind::Endurance),
         ];
         NAMES
             .iter()
@@ -69,6 +80,8 @@ impl Kind {
             Self::Text => "text",
             Self::Vision => "vision",
             Self::Context => "context",
+            Self::Lifecycle => "lifecycle",
+            Self::Endurance => "endurance",
         }
     }
 }
@@ -144,8 +157,12 @@ pub struct Row {
     pub drift: Verdict,
     /// Does it remember?
     pub context: Verdict,
+    /// What do loading and dropping leave behind?
+    pub lifecycle: Verdict,
     /// The figures, each from the scenario that it belongs to. Scores per item are in verdicts.
     pub figures: BTreeMap<Metric, Figure>,
+    /// Times that are no single figure.
+    pub timing: Timing,
     /// Everything refused.
     pub voids: Vec<Void>,
     /// What is to be read beside the figures, with the scenario; circumstances of several scenarios are
@@ -284,7 +301,9 @@ fn row(newest: &Newest<'_>) -> Option<Row> {
         text,
         drift,
         context,
+        lifecycle: lifecycle::lifecycle(newest),
         figures,
+        timing: Timing::of(newest),
         voids: newest
             .runs
             .iter()
@@ -360,6 +379,7 @@ pub const fn home(metric: Metric) -> Kind {
         | M::FreshInference
         | M::ExactMatch
         | M::DivergedAt
+        | M::DivergedCall
         | M::LogitDelta
         | M::FreshExactMatch
         | M::FreshLogitDelta
@@ -372,6 +392,10 @@ pub const fn home(metric: Metric) -> Kind {
         | M::ContextAtEight
         | M::ContextTextOnly
         | M::ContextChance => Kind::Context,
+        M::AfterUnload | M::BesideInference | M::AfterInference | M::NeighbourResidue => {
+            Kind::Lifecycle
+        }
+        M::SustainedDecode | M::ThrottledAfter => Kind::Endurance,
         _ => Kind::Warm,
     }
 }

@@ -54,12 +54,22 @@ pub(crate) struct LlamaFile {
     pub(crate) max_position_embeddings: usize,
     hidden_act: String,
     pub(crate) rope_scaling: Option<Value>,
+    rope_parameters: Option<RopeFile>,
     sliding_window: Option<usize>,
     #[serde(default)]
     attention_bias: bool,
     #[serde(default)]
     mlp_bias: bool,
     tie_word_embeddings: Option<bool>,
+}
+
+/// Where transformers 5 writes what `rope_theta` and `rope_scaling` said before. Other keys change the
+/// angles.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RopeFile {
+    rope_theta: f64,
+    rope_type: String,
 }
 
 impl LlamaFile {
@@ -92,6 +102,14 @@ impl LlamaFile {
                 "{place}: attention_bias, mlp_bias and rope_scaling are not supported"
             ));
         }
+        let rope_theta = match &self.rope_parameters {
+            None => self.rope_theta,
+            Some(rope) => {
+                let key = format!("{place}: rope_parameters.rope_type");
+                supported(&key, &rope.rope_type, "default")?;
+                rope.rope_theta
+            }
+        };
         // A window never bites where the model has no more room than it.
         let max_len = self.sliding_window.map_or(room, |window| room.min(window));
         Ok(LlamaConfig {
@@ -103,7 +121,7 @@ impl LlamaFile {
             inner: self.intermediate_size,
             vocab: self.vocab_size,
             eps: self.rms_norm_eps,
-            rope_theta: self.rope_theta,
+            rope_theta,
             long_rope: None,
             max_len,
             tied: tied.or(self.tie_word_embeddings).unwrap_or(false),
@@ -138,9 +156,9 @@ impl VitFile {
         let depth = self.num_hidden_layers;
         let sizes = [dim, depth, heads, self.intermediate_size, image, patch];
         sizes_within(place, &sizes)?;
-        if !image.is_multiple_of(patch) || !dim.is_multiple_of(heads) {
+        if image < patch || !dim.is_multiple_of(heads) {
             return Err(format!(
-                "{place}: patch_size must divide image_size, the heads hidden_size"
+                "{place}: patch_size must fit into image_size, the heads divide hidden_size"
             ));
         }
         let states = depth as i64 + 1;
@@ -184,5 +202,45 @@ pub(crate) fn supported(key: &str, found: &str, known: &str) -> Result<(), Strin
         Ok(())
     } else {
         Err(format!("{key} {found:?} is not supported, only {known:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::models::smolvlm::config::Config;
+
+    /// The small SmolVLM's language model with one key of its file changed.
+    fn with(key: &str, value: Value) -> Result<LlamaConfig> {
+        let checkpoints = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/checkpoints");
+        let path = checkpoints.join("tiny-smolvlm-500m-instruct/config.json");
+        let mut file: Value = read_json(&path)?;
+        file["text_config"][key] = value;
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config.json"), file.to_string()).unwrap();
+        Config::load(dir.path()).map(|config| config.text)
+    }
+
+    #[test]
+    fn rotary_bases_are_found_where_either_version_of_transformers_writes_them() {
+        let five = json!({ "rope_theta": 5e5, "rope_type": "default" });
+        for (key, value) in [("rope_theta", json!(5e5)), ("rope_parameters", five)] {
+            assert_eq!(with(key, value).unwrap().rope_theta, 5e5, "{key}");
+        }
+        for (rope, says) in [
+            (
+                json!({ "rope_theta": 5e5, "rope_type": "llama3" }),
+                "rope_type \"llama3\"",
+            ),
+            (
+                json!({ "rope_theta": 5e5, "rope_type": "default", "factor": 8 }),
+                "`factor`",
+            ),
+        ] {
+            let error = with("rope_parameters", rope).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
     }
 }

@@ -182,12 +182,12 @@ impl<T: Tensor> Phi<T> {
     /// An empty cache for each layer with room for `capacity` positions.
     ///
     /// # Errors
-    /// [`Error::Prompt`] when that is more than the model was made for.
+    /// [`Error::NotOffered`] when that is more than the model was made for.
     pub fn cache(&self, capacity: usize) -> Result<Vec<KvCache<T>>> {
         let (c, room) = (&self.config, self.config.max_len);
         if capacity > room {
-            return Err(Error::Prompt(format!(
-                "{capacity} positions with the answer, the model has room for {room}"
+            return Err(Error::NotOffered(format!(
+                "{capacity} positions with the answer, it has room for {room}"
             )));
         }
         let one = || KvCache::new(c.kv_heads, capacity, c.head_dim(), self.dtype, &self.on);

@@ -49,7 +49,7 @@ pub struct VitConfig {
 }
 
 impl VitConfig {
-    /// Patches of a frame's side.
+    /// Whole patches of a frame's side.
     #[must_use]
     pub const fn side(&self) -> usize {
         self.image / self.patch
@@ -217,6 +217,10 @@ impl<T: Tensor> Vit<T> {
     fn embed(&self, pixels: &T) -> Result<T> {
         let frames = pixels.dims()[0];
         let (side, patch, dim) = (self.config.side(), self.config.patch, self.config.dim);
+        let (image, whole) = (self.config.image, side * patch);
+        // Pixels that fill no patch are left out, as by a convolution without padding.
+        let pixels = pixels.reshape(&[frames, image, image, 3])?;
+        let pixels = pixels.narrow(1, 0, whole)?.narrow(2, 0, whole)?;
         let grid = pixels.reshape(&[frames, side, patch, side, patch, 3])?;
         let rows = grid.permute(&[0, 1, 3, 2, 4, 5])?;
         let rows = rows.reshape(&[frames, side * side, patch * patch * 3])?;

@@ -24,6 +24,9 @@ const CACHED: u64 = measure::READ_BYTES as u64;
 const COPIES: f64 = 1.5;
 const BESIDES: f64 = 256.0 * 1_048_576.0;
 
+/// How a text begins that an engine gives out in place of an answer.
+const ERRORS: [&str; 3] = ["error:", "exception:", "traceback (most recent call last)"];
+
 /// What makes every figure of a reply worthless: I1, I2, I5, I6, I7. The first one found.
 #[must_use]
 pub fn broken(request: &Request<'_>, reply: &Reply, placeholder: Option<&str>) -> Option<String> {
@@ -91,6 +94,10 @@ pub fn hollow(request: &Request<'_>, reply: &Reply) -> Option<String> {
     if reply.output_ids.len() < 2 {
         return Some(format!("I3: {} ids of output", reply.output_ids.len()));
     }
+    let said = reply.text.trim_start().to_lowercase();
+    if ERRORS.iter().any(|error| said.starts_with(error)) {
+        return Some("I3: the answer is an error message".to_owned());
+    }
     let natural = request.stop == Stop::AtStopId;
     let said = natural && is_echo(&reply.prompt, &reply.text);
     said.then(|| "I3: the answer repeats the prompt".to_owned())
@@ -127,7 +134,7 @@ pub fn second_copy(taken: f64, held_bytes: u64) -> Option<String> {
 }
 
 /// What I9 takes for the most that memory delivers, in bytes a second. The roof that was measured
-/// holds where each token reads more than a cache might keep, see [`CACHED`]; elsewhere, and where
+/// holds where each token reads more than the 64 MiB that a cache might keep; elsewhere, and where
 /// none could be measured, a constant that no memory reaches.
 #[must_use]
 pub fn roof(read_bytes: u64, measure: impl FnOnce() -> Option<f64>) -> f64 {
@@ -149,16 +156,16 @@ pub fn above_roof(bytes_per_second: f64, roof: f64) -> Option<String> {
 /// The reason, in one line.
 pub fn plausible(metric: Metric, value: f64) -> Result<(), String> {
     use Metric as M;
-    let signed = matches!(
-        metric,
-        M::BarrierOverhead | M::Unattributed | M::ImageCacheGain
-    );
+    let signed = matches!(metric, M::BarrierOverhead | M::Unattributed);
     let lowest = match metric.spec().unit {
+        // A picture that was seen before may take any number of times as long.
+        _ if metric == Metric::ImageCacheGain => f64::MIN,
         _ if signed || metric == Metric::DivergedAt => -1.0,
         Unit::Second | Unit::TokenPerSecond if value == 0.0 => f64::MIN_POSITIVE,
         _ => 0.0,
     };
-    let share = metric.spec().unit == Unit::Ratio && metric != Metric::BarrierOverhead;
+    let over_one = matches!(metric, M::BarrierOverhead | M::SustainedDecode);
+    let share = metric.spec().unit == Unit::Ratio && !over_one;
     match value {
         _ if !value.is_finite() => Err("not a finite number".to_owned()),
         _ if value < lowest => Err(format!("{value} cannot be")),
@@ -239,6 +246,8 @@ mod tests {
         check(Metric::LogitDelta, 0.0, true);
         check(Metric::DivergedAt, -1.0, true);
         check(Metric::BarrierOverhead, -0.01, true);
+        check(Metric::ImageCacheGain, -2.7, true);
+        check(Metric::SustainedDecode, 1.01, true);
         check(Metric::VisionRight, 1.5, false);
     }
 

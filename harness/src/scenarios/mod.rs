@@ -2,7 +2,9 @@
 
 mod cold_load;
 mod context;
+mod endurance;
 pub mod invariants;
+mod lifecycle;
 pub mod probe;
 mod state_drift;
 mod text_only;
@@ -19,7 +21,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use store::{Metric, Void};
 
-use crate::message::{Epoch, Replay};
+use crate::message::{Epoch, Message, Replay};
 use crate::subject::{AskError, Subject};
 
 pub use probe::{Birth, Gauge, Probe};
@@ -133,6 +135,17 @@ pub trait Scenario: Sync {
         None
     }
 
+    /// What a worker's crash during a call, counted from 1, tells in an epoch where a crash is an answer
+    /// too, and the cell goes on; none where it ends the cell. `why` is one line.
+    fn crashed(&self, _epoch: &Epoch, _call: u32, _why: &str) -> Option<Vec<Message>> {
+        None
+    }
+
+    /// What only all epochs together show beside the figures, in sentences: asked once, at the end.
+    fn findings(&self, _so_far: &SoFar<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Runs one epoch: questions to `subject`, figures to `probe`.
     ///
     /// # Errors
@@ -153,6 +166,8 @@ pub static SCENARIOS: &[&dyn Scenario] = &[
     &text_only::TextOnly,
     &context::Context,
     &state_drift::StateDrift,
+    &lifecycle::Lifecycle,
+    &endurance::Endurance,
 ];
 
 /// The scenario of that name.
@@ -190,9 +205,8 @@ mod tests {
     #[test]
     fn every_scenario_has_epochs_and_metrics() {
         for scenario in SCENARIOS {
-            for profile in [Profile::Standard, Profile::Full] {
-                assert!(!scenario.epochs(profile).is_empty(), "{}", scenario.name());
-            }
+            let epochs = scenario.epochs(Profile::Full);
+            assert!(!epochs.is_empty(), "{}", scenario.name());
             assert!(!scenario.metrics().is_empty(), "{}", scenario.name());
         }
     }

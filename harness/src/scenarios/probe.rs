@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use store::{Answer, Metric, Void};
 
+use crate::conditions::{CoolDown, Sampler, Thermal, cool_down};
 use crate::machine;
 use crate::measure::{self, Clock};
 use crate::message::{Epoch, Message, Reference, one_line};
-use crate::models::Device;
+use crate::models::{self, Device};
 use crate::probes::ProbeSet;
 use crate::subject::{self, AskError, Pass, Reply, Request, Stop, Subject};
 
@@ -15,6 +16,10 @@ use super::invariants;
 
 /// Bytes a warm request may read from storage, for code pages touched late; more voids its times.
 const PAGE_INS: u64 = 1 << 20;
+
+/// Shortest and longest rest of a process that became slower. Many machines tell nothing of their heat,
+/// and the others tell it late.
+const REST: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
 
 /// Counters of the worker's own process; a fake in tests.
 pub trait Gauge {
@@ -29,13 +34,34 @@ pub trait Gauge {
     /// Bytes a second that memory delivers where the model computes, measured now: for a moment it
     /// takes 64 MiB and all cores. None where that cannot be measured from here, as for a GPU.
     fn bandwidth(&self) -> Option<f64>;
+    /// Does nothing until the machine is cool and idle, half a minute at least, two at most.
+    fn cool_down(&self) -> CoolDown {
+        let CoolDown { waited, reached } = cool_down(REST.1);
+        let more = REST.0.saturating_sub(waited);
+        std::thread::sleep(more);
+        CoolDown {
+            waited: waited + more,
+            reached,
+        }
+    }
+
+    /// Memory where the weights are: the process's own, or of a GPU with its own, what the library
+    /// has in use there.
+    fn held(&self) -> Option<u64> {
+        self.footprint()
+    }
+
+    /// How hot the machine finds itself.
+    fn thermal(&self) -> Option<Thermal> {
+        None
+    }
 }
 
 /// The real counters.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnProcess {
     /// Where the model computes.
-    pub device: Device,
+    pub place: models::Place,
 }
 
 impl Gauge for OwnProcess {
@@ -56,7 +82,18 @@ impl Gauge for OwnProcess {
     }
 
     fn bandwidth(&self) -> Option<f64> {
-        (self.device == Device::Cpu).then(measure::read_bandwidth)
+        (self.place.device == Device::Cpu).then(measure::read_bandwidth)
+    }
+
+    fn held(&self) -> Option<u64> {
+        match self.place.device {
+            Device::Cuda => models::memory(self.place).ok()?.active,
+            Device::Cpu | Device::Metal => self.footprint(),
+        }
+    }
+
+    fn thermal(&self) -> Option<Thermal> {
+        Sampler::new(None).read().state.thermal
     }
 }
 
@@ -279,6 +316,15 @@ impl Probe<'_> {
     pub fn rest(&mut self, time: Duration) {
         std::thread::sleep(time);
         self.model_time += time;
+    }
+
+    /// Rests until the machine is cool, see [`Gauge::cool_down`]; no overhead of the harness.
+    pub fn cool_down(&mut self) {
+        let CoolDown { waited, reached } = self.gauge.cool_down();
+        self.model_time += waited;
+        if !reached {
+            self.advisory("the machine was hot or busy even after a rest: why calls became slower is less certain");
+        }
     }
 
     /// Hands a reference to the next epochs of the cell.

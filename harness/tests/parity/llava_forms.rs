@@ -94,7 +94,7 @@ fn hugging_face_files_answer_as_mlx_files_do<T: Tensor + 'static>(on: &T::Device
         .map(|(name, tensor)| (since_4_52(name), tensor.clone()))
         .collect();
     for (names, dense) in [("before 4.52", dense), ("since 4.52", since)] {
-        for dtype in [Dtype::BF16, Dtype::F32] {
+        for dtype in [Dtype::BF16, Dtype::F16, Dtype::F32] {
             let ours = ask::<T>(NAME, dir.path(), &floats(&dense, dtype), on);
             check_same(&format!("{names}, {dtype:?}"), &ours, &mlx);
         }

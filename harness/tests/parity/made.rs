@@ -26,7 +26,8 @@ pub(crate) struct Part {
     bytes: Vec<u8>,
 }
 
-/// A folder with the side files of an embedded checkpoint, two of them edited, and no weights.
+/// A folder with the side files of an embedded checkpoint, two of them edited where they are, and no
+/// weights.
 pub(crate) fn side_files(
     name: &str,
     edit: impl Fn(&mut Value),
@@ -45,7 +46,10 @@ pub(crate) fn side_files(
         ("preprocessor_config.json", &picture),
     ] {
         let path = dir.path().join(file);
-        let mut json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let Ok(text) = fs::read(&path) else {
+            continue;
+        };
+        let mut json = serde_json::from_slice(&text).unwrap();
         edit(&mut json);
         fs::write(path, json.to_string()).unwrap();
     }
@@ -151,7 +155,7 @@ fn fit(values: &[f32], bits: usize, falling: bool) -> (f16, f16) {
 
 /// Turns the kernels from MLX' order `[n, p, p, 3]` into Hugging Face's, `[n, 3, p, p]`.
 pub(crate) fn kernels_first(dense: &mut Dense) {
-    let kernels = |(name, _): &(&String, _)| name.contains("patch_embedding");
+    let kernels = |(name, _): &(&String, _)| name.ends_with("patch_embedding.weight");
     for (_, (dims, values)) in dense.iter_mut().filter(kernels) {
         let [n, p, ..] = dims[..] else { panic!() };
         let at = |i: usize| {
@@ -172,8 +176,13 @@ pub(crate) fn ask<T: Tensor + 'static>(
 ) -> Reply {
     write(dir, parts);
     let image = Reference::load(name, 0).item("v4_count").picture().unwrap();
+    ask_about::<T>(&image, dir, on)
+}
+
+/// What the model in `dir` says to that picture and a question.
+pub(crate) fn ask_about<T: Tensor + 'static>(image: &[u8], dir: &Path, on: &T::Device) -> Reply {
     let request = Request {
-        images: &[&image],
+        images: &[image],
         messages: &[Message::user("How many shapes are there?")],
         max_new_tokens: 4,
         stop: Stop::AtLimit,

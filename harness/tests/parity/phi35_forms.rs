@@ -94,7 +94,7 @@ fn hugging_face_files_answer_as_mlx_files_do<T: Tensor + 'static>(on: &T::Device
     let table = dense.remove(TABLE).unwrap();
     dense.insert("model.vision_embed_tokens.wte.weight".to_owned(), table);
     kernels_first(&mut dense);
-    for dtype in [Dtype::BF16, Dtype::F32] {
+    for dtype in [Dtype::BF16, Dtype::F16, Dtype::F32] {
         let ours = ask::<T>(dir.path(), &floats(&dense, dtype), on);
         check_same(&format!("{dtype:?}"), &ours, &mlx);
     }

@@ -1,7 +1,7 @@
 //! The guide of our own runs: every line of it derived from figures, with the rule that gave it.
 
 use super::{Line, Method, View};
-use store::summary::{EXPONENTS, Recommendation, Row, recommend};
+use store::summary::{EXPONENTS, MARKS, Recommendation, Row, recommend};
 
 use crate::archive::{Entry, Place};
 use crate::columns::{AVOID, Cell, cells, headers};
@@ -28,9 +28,12 @@ pub(super) fn view(place: &Place) -> View {
 }
 
 fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
-    let legend = "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
-                  n= the trials and the processes they ran in; † provisional: fewer than three. Avg Inference is a warm request.";
-    let about = [format!("{}.", markdown(&newest(place))), legend.to_owned()];
+    let legend = format!(
+        "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+         n= the trials and the processes they ran in; {}. Avg Inference is a warm request.",
+        markdown(&MARKS.join("; "))
+    );
+    let about = [format!("{}.", markdown(&newest(place))), legend];
     let [q, s, m, w] = EXPONENTS;
     let utility = format!(
         "Best Overall has the highest utility, quality^{q} x speed^{s} x memory^{m} x load^{w} (R7): quality is the \

@@ -17,8 +17,8 @@ const NOISY_ABOVE: f64 = 0.10;
 ///
 /// Displayed as `61.2 ms ± 3 % (n=10/2†)`: the median of epoch medians; the farther
 /// end of its 95 % interval as a share of it; `n` = trials / epochs. With two epochs the figure
-/// is provisional, marked by a dagger; with one there is no interval, and it says `± n/a`.
-/// [`marks`](Self::marks) names what else a reader must know.
+/// is provisional, marked †; with one there is no interval, and it says `± n/a`. A wide interval
+/// is marked ‡, a noisy sample *.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {
     /// What was measured.
@@ -143,14 +143,6 @@ impl Figure {
         self.outliers as f64 > NOISY_ABOVE * self.trials as f64
     }
 
-    /// What a reader must know beside the figure: `NOISY, wide`; empty where nothing fires.
-    #[must_use]
-    pub fn marks(&self) -> String {
-        let marks = [(self.noisy(), "NOISY"), (self.wide(), "wide")];
-        let fired = marks.iter().filter(|(fires, _)| *fires);
-        fired.map(|(_, mark)| *mark).collect::<Vec<_>>().join(", ")
-    }
-
     /// Both spreads as printed: `between 1.2 %, within 3.4 %`.
     #[must_use]
     pub fn scatter(&self) -> String {
@@ -181,11 +173,18 @@ impl Figure {
         }
     }
 
-    /// Counts as printed: `n=10/2†`.
+    /// Counts as printed: `n=10/2†‡*`, with † where the figure is provisional, ‡ where it is wide
+    /// and * where it is noisy.
     #[must_use]
     pub fn counts(&self) -> String {
-        let mark = if self.provisional() { "†" } else { "" };
-        format!("n={}/{}{mark}", self.trials, self.epochs)
+        let marks = [
+            (self.provisional(), "†"),
+            (self.wide(), "‡"),
+            (self.noisy(), "*"),
+        ];
+        let fired = marks.iter().filter(|(fires, _)| *fires);
+        let marks: String = fired.map(|(_, mark)| *mark).collect();
+        format!("n={}/{}{marks}", self.trials, self.epochs)
     }
 
     /// The figure with its value printed by the caller, e.g. in a fixed unit of a column.
@@ -291,20 +290,23 @@ mod tests {
         let check = |metric, epochs: &[&[f64]], expected: &str| {
             let epochs = epochs.iter().map(|trials| trials.to_vec()).collect();
             let figure = figure(&Sample { metric, epochs }).expect("a figure");
-            assert_eq!(figure.marks(), expected, "{figure}");
+            let counts = figure.counts();
+            let marks =
+                counts.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || "=/".contains(c));
+            assert_eq!(marks, expected, "{figure}");
         };
         let close: &[&[f64]] = &[&[1.0, 1.01, 1.02], &[1.0, 1.01, 1.02], &[1.0, 1.01, 1.03]];
         let apart: &[&[f64]] = &[&[1.0], &[1.01], &[1.03]];
         let far: &[&[f64]] = &[&[1.0, 1.01, 1.02, 1.03, 9.0], &[1.0, 1.01, 1.02, 1.03, 9.0]];
         check(Metric::Ttft, close, "");
         check(Metric::Ttft, apart, "");
-        check(Metric::Decode, apart, "wide");
+        check(Metric::Decode, apart, "‡");
         check(Metric::LoadMemory, apart, "");
-        check(Metric::Ttft, &[&[1.0], &[2.0]], "wide");
-        check(Metric::Ttft, &[&[1.0]], "");
-        check(Metric::Ttft, far, "NOISY");
-        check(Metric::Ttft, &[far[0], &[2.0]], "NOISY, wide");
-        check(Metric::Ttft, &[&[0.0], &[0.0]], "");
+        check(Metric::Ttft, &[&[1.0], &[2.0]], "†‡");
+        check(Metric::Ttft, &[&[1.0]], "†");
+        check(Metric::Ttft, far, "†*");
+        check(Metric::Ttft, &[far[0], &[2.0]], "†‡*");
+        check(Metric::Ttft, &[&[0.0], &[0.0]], "†");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How much of what was known first is still known later, over scenes of several facts.
 
-use super::bootstrap::{self, DRAWS, PLAIN, expanded};
+use super::bootstrap::{self, DRAWS, expanded};
 
 /// How much of what was known first is still known later, corrected for chance.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,14 +13,6 @@ pub struct Retention {
     pub high: f64,
     /// Facts right when asked first: only those can be kept or lost.
     pub eligible: usize,
-}
-
-/// Retention over facts that have nothing in common: [`scene_retention`] with a scene for each, and
-/// plain percentiles.
-#[must_use]
-pub fn retention(direct: &[f64], later: &[f64], chance: &[f64]) -> Option<Retention> {
-    let scenes: Vec<usize> = (0..direct.len()).collect();
-    clustered([direct, later, chance], &scenes, |_| PLAIN)
 }
 
 /// Retention over facts of scenes. `arms`: scores asked first, later, and without picture or
@@ -36,11 +28,6 @@ pub fn retention(direct: &[f64], later: &[f64], chance: &[f64]) -> Option<Retent
 /// eligible one is right by chance.
 #[must_use]
 pub fn scene_retention(arms: [&[f64]; 3], scenes: &[usize]) -> Option<Retention> {
-    clustered(arms, scenes, expanded)
-}
-
-/// [`scene_retention`] with a share of draws to cut off at each end for a number of scenes.
-fn clustered(arms: [&[f64]; 3], scenes: &[usize], tail: fn(usize) -> f64) -> Option<Retention> {
     let [direct, later, chance] = arms;
     if arms.iter().any(|arm| arm.len() != scenes.len()) {
         return None;
@@ -56,7 +43,7 @@ fn clustered(arms: [&[f64]; 3], scenes: &[usize], tail: fn(usize) -> f64) -> Opt
     let of = |drawn: &[usize]| kept(drawn.iter().map(|&scene| &totals[scene]));
     let share = kept(totals.iter())?;
     let units = totals.len();
-    let interval = bootstrap::interval(units, DRAWS, tail(units), |drawn| of(drawn));
+    let interval = bootstrap::interval(units, DRAWS, expanded(units), |drawn| of(drawn));
     let (low, high) = interval.unwrap_or((0.0, 1.0));
     Some(Retention {
         share,
@@ -92,7 +79,8 @@ mod tests {
     #[test]
     fn only_facts_known_first_count_and_chance_is_taken_off() {
         let check = |arms: [&[f64]; 3], expected: Option<(f64, usize)>| {
-            let kept = retention(arms[0], arms[1], arms[2]);
+            let scenes: Vec<usize> = (0..arms[0].len()).collect();
+            let kept = scene_retention(arms, &scenes);
             assert_eq!(kept.is_some(), expected.is_some(), "{arms:?}");
             if let (Some(kept), Some((share, eligible))) = (kept, expected) {
                 assert_eq!(kept.eligible, eligible);
@@ -119,8 +107,10 @@ mod tests {
         let later: Vec<f64> = (0..24).map(|fact| f64::from(u8::from(fact < 18))).collect();
         let (direct, chance) = ([1.0; 24], [0.0; 24]);
         let scenes: Vec<usize> = (0..24).map(|fact| fact / 6).collect();
-        let facts = retention(&direct, &later, &chance).expect("facts");
-        let by_scene = scene_retention([&direct, &later, &chance], &scenes).expect("scenes");
+        let arms: [&[f64]; 3] = [&direct, &later, &chance];
+        let apart: Vec<usize> = (0..24).collect();
+        let facts = scene_retention(arms, &apart).expect("facts");
+        let by_scene = scene_retention(arms, &scenes).expect("scenes");
         assert_eq!((facts.share, by_scene.share), (0.75, 0.75));
         assert_eq!((by_scene.eligible, by_scene.high), (24, 1.0));
         assert!(by_scene.low < facts.low - 0.2, "{by_scene:?} {facts:?}");

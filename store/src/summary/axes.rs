@@ -1,14 +1,11 @@
 //! What a model is compared by: raw scores and epoch medians, and draws of what they allow.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use super::context::Facts;
 use super::{Kind, Newest};
 use crate::metric::{Metric, Unit};
-use crate::run::Run;
-use crate::stats::{
-    Rng, draw_epochs, draw_share, epoch_medians, item_values, median, scene_retention,
-};
+use crate::stats::{Rng, draw_epochs, draw_share, epoch_medians, item_values, median};
 
 /// Exponents of quality, speed, memory and load in the utility.
 pub const EXPONENTS: [f64; 4] = [0.5, 0.25, 0.15, 0.10];
@@ -62,25 +59,12 @@ impl Axes {
         let medians = |kind, metric| newest.sample(kind, metric).map(epoch_medians);
         let load = [Metric::LoadWarm, Metric::LoadUnknown, Metric::LoadCold];
         let load = load.iter().find_map(|&metric| medians(Kind::Load, metric));
-        let arms = [
-            Metric::ContextDirect,
-            Metric::ContextRetained,
-            Metric::ContextChance,
-        ];
-        let arms = arms.map(|metric| scores(Kind::Context, metric).unwrap_or_default());
-        let scenes = scenes(newest.run(Kind::Context), arms[0].len());
-        let [direct, later, chance] = &arms;
-        let kept = scene_retention([direct, later, chance], &scenes);
-        let mut totals = BTreeMap::<usize, [f64; 3]>::new();
-        for fact in (0..direct.len()).filter(|&fact| kept.is_some() && direct[fact] > 0.5) {
-            let total = totals.entry(scenes[fact]).or_default();
-            let one = [1.0, later[fact], chance[fact]];
-            *total = [0, 1, 2].map(|arm| total[arm] + one[arm]);
-        }
+        let facts = Facts::of(newest);
+        let kept = facts.retention(Metric::ContextRetained);
         Self {
             vision: scores(Kind::Vision, Metric::VisionRight).unwrap_or_default(),
             text: scores(Kind::Text, Metric::TextRight).unwrap_or_default(),
-            scenes: totals.into_values().collect(),
+            scenes: facts.totals(),
             retained_from: kept.map(|kept| kept.low),
             inference: medians(Kind::Warm, Metric::Inference).unwrap_or_default(),
             load: load.unwrap_or_default(),
@@ -146,21 +130,6 @@ impl Axes {
     pub(super) fn memory(&self, random: &mut Rng) -> Option<f64> {
         draw_epochs(&self.memory, random)
     }
-}
-
-/// The scene of each fact, by number: answers name them as `scene: question`, in the order of facts. Where
-/// they do not tell, each fact is a scene.
-pub(super) fn scenes(run: Option<&Run>, facts: usize) -> Vec<usize> {
-    let direct = run.iter().flat_map(|run| &run.answers);
-    let direct = direct.filter(|answer| answer.arm == "direct");
-    let names: Vec<&str> = direct
-        .filter_map(|answer| Some(answer.item.split_once(": ")?.0))
-        .collect();
-    if names.len() != facts {
-        return (0..facts).collect();
-    }
-    let first = |name: &&str| names.iter().position(|other| other == name);
-    names.iter().filter_map(first).collect()
 }
 
 /// Share kept, corrected for chance; none where nothing could be lost.

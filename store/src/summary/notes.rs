@@ -3,7 +3,8 @@
 
 use serde::Serialize;
 
-use super::verdict::STATELESS;
+use super::context::{NOT_OFFERED, STATELESS};
+use super::timing::timing_line;
 use super::{Mark, Row};
 use crate::run::{RemarkKind, Stage};
 
@@ -83,14 +84,45 @@ pub fn verdict_line(row: &Row) -> Option<String> {
         ("text", &row.text),
         ("drift", &row.drift),
         ("context", &row.context),
+        ("lifecycle", &row.lifecycle),
     ];
-    let known = named
-        .into_iter()
-        .filter(|(_, verdict)| verdict.mark != Mark::Unknown || verdict.label == STATELESS);
+    let known = named.into_iter().filter(|(_, verdict)| {
+        verdict.mark != Mark::Unknown || [STATELESS, NOT_OFFERED].contains(&verdict.label.as_str())
+    });
     let words: Vec<String> = known
         .map(|(name, v)| format!("{name} {} ({})", v.label, v.detail))
         .collect();
     (!words.is_empty()).then(|| one_line(&format!("{}: {}", row.model, words.join("; "))))
+}
+
+/// The lines of one row that stand between table and notes, each with the word it begins with: what
+/// the verdicts rest on, times that are no column, and how much was refused or marked.
+#[must_use]
+pub fn lines(row: &Row) -> Vec<(&'static str, String)> {
+    let all = [
+        ("verdicts", verdict_line(row)),
+        ("timing", timing_line(row)),
+        ("counted", count_line(row)),
+    ];
+    all.into_iter()
+        .filter_map(|(word, line)| Some((word, line?)))
+        .collect()
+}
+
+/// How many values were refused, and how many trials marked; none where all is well.
+fn count_line(row: &Row) -> Option<String> {
+    let refused = row.voids.iter().filter(|void| !void.is_by_design());
+    let void: u64 = refused.map(|void| u64::from(void.count)).sum();
+    let advisories = row.remarks.iter().map(|(_, remark)| remark);
+    let marked = advisories.filter(|remark| remark.kind == RemarkKind::Advisory);
+    let marked: u64 = marked.map(|remark| u64::from(remark.count)).sum();
+    (void + marked > 0).then(|| {
+        let line = format!(
+            "{}: {void} values VOID, {marked} trials ADVISORY",
+            row.model
+        );
+        one_line(&line)
+    })
 }
 
 /// The notes of one row: failures first, then what was refused, then remarks.

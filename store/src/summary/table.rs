@@ -24,6 +24,13 @@ const HEADERS: [&str; 15] = [
     "n",
 ];
 
+/// What the signs beside a figure's counts mean, a line each.
+pub const MARKS: [&str; 3] = [
+    "† provisional: fewer than three processes",
+    "‡ wide: the interval is over 2 % of a decode rate, or 5 % of another time or rate",
+    "* noisy: over a tenth of the trials lie far from the median of their process",
+];
+
 /// The summary table: headers and one list of cells per row. Every figure carries spread and `n`
 /// (see [`Figure`]), or says `void: reason` or `n/a`. The unit of a column in brackets is left
 /// out of its cells; GB means 1024³ bytes here.

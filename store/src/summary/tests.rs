@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::*;
 use crate::run::Cell;
 
-type Values<'a> = (Metric, &'a [&'a [f64]]);
+pub(super) type Values<'a> = (Metric, &'a [&'a [f64]]);
 
 fn run(scenario: &str, outcome: Outcome) -> Run {
     let cell = Cell {
@@ -31,7 +31,7 @@ fn run(scenario: &str, outcome: Outcome) -> Run {
     }
 }
 
-fn measured(scenario: &str, values: &[Values<'_>]) -> Run {
+pub(super) fn measured(scenario: &str, values: &[Values<'_>]) -> Run {
     let sample = |(metric, epochs): &Values<'_>| Sample {
         metric: *metric,
         epochs: epochs.iter().map(|trials| trials.to_vec()).collect(),
@@ -46,7 +46,7 @@ fn measured(scenario: &str, values: &[Values<'_>]) -> Run {
     )
 }
 
-fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
+pub(super) fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
     run(
         scenario,
         Outcome::Failed {
@@ -56,8 +56,8 @@ fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
     )
 }
 
-const RIGHT: &[f64] = &[1.0; 10];
-const WRONG: &[f64] = &[0.0; 10];
+pub(super) const RIGHT: &[f64] = &[1.0; 10];
+pub(super) const WRONG: &[f64] = &[0.0; 10];
 const HALF: &[f64] = &[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
 
 fn vision(right: &[f64], control: &[f64], distinct: f64) -> Run {
@@ -121,7 +121,7 @@ pub(super) fn sound() -> Vec<Run> {
 }
 
 /// The row of a sound model with some scenarios replaced.
-fn with(replaced: &[Run]) -> Row {
+pub(super) fn with(replaced: &[Run]) -> Row {
     let mut runs = sound();
     for new in replaced {
         runs.retain(|run| run.cell.scenario != new.cell.scenario);
@@ -132,7 +132,7 @@ fn with(replaced: &[Run]) -> Row {
     rows.remove(0)
 }
 
-fn status(row: &Row) -> String {
+pub(super) fn status(row: &Row) -> String {
     format!("{} {}", row.status.rule, row.status.label)
 }
 
@@ -326,6 +326,7 @@ fn context_verdicts() {
         with(&[run]).context.label
     };
     assert_eq!(context(RIGHT, WRONG, WRONG), "LOSES");
+    assert_eq!(context(RIGHT, RIGHT, WRONG), "RETAINS");
     assert_eq!(context(RIGHT, HALF, HALF), "LOSES", "no more than chance");
     assert_eq!(context(WRONG, RIGHT, WRONG), "n/a");
     assert_eq!(context(RIGHT, RIGHT, &HALF[..9]), "void");

@@ -1,20 +1,19 @@
-//! Verdicts by rule: vision, text, drift and context.
+//! Verdicts by rule: vision, text, drift, context and lifecycle.
 //!
 //! | verdict | rule, first that holds |
 //! |---|---|
 //! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
 //! | text | `UNSUPPORTED-BY-DESIGN` declared, nothing computed · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
-//! | drift | `ERROR@k` call k raised · `NONDETERMINISTIC` fresh processes differ · `STABLE` no call differs · `STATE-DRIFT@k` call k differs and the fresh process's top-two margin there is above twice the library's own noise · `NEAR-TIE` else |
-//! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns |
-//!
-//! The noise is the largest first-step logit difference among *fresh* processes. A repeated
-//! call's own difference must not count as noise: where the first token flips it is at least half
-//! the margin by definition, and every such drift would pass for a near tie.
+//! | drift | of one process, of all its calls, by the table in `drift.rs` |
+//! | context | by retention at turn 4, its interval over scenes: `RETAINS` lower end above 0.20 · `LOSES` the interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns, `n/a (not offered)` where it has no room for them |
+//! | lifecycle | `LEAKS` lower end of the growth above 0.25 MiB a cycle · `KEEPS` over half of what the model took is left after unloading · `AFFECTED` lower end of a request's time beside or after a second model, over that before, above 1.03 · `RELEASES` else |
 
+use super::context::context;
+use super::drift::drift;
 use super::{Kind, Mark, Newest, Verdict};
 use crate::metric::Metric;
-use crate::run::{BY_DESIGN, Sample, Stage, Void};
-use crate::stats::{Proportion, item_values, paired_gain, retention, share};
+use crate::run::{BY_DESIGN, Sample, Stage};
+use crate::stats::{Proportion, item_values, paired_gain, share};
 
 /// Lower end of the vision gain above which a model sees.
 const SEES_ABOVE: f64 = 0.10;
@@ -24,12 +23,6 @@ const DISTINCT_FROM: f64 = 0.80;
 const TEXT_ABOVE: f64 = 0.5;
 /// Share of degenerate answers up to which text is supported.
 const DEGENERATE_UP_TO: f64 = 0.10;
-/// Lower end of retention above which a model retains.
-const RETAINS_ABOVE: f64 = 0.20;
-
-/// The verdict of context for a model that cannot be told earlier turns.
-pub(super) const STATELESS: &str = "n/a (stateless)";
-
 /// The four verdicts of a row.
 pub(super) struct Verdicts {
     pub(super) vision: Verdict,
@@ -57,7 +50,7 @@ impl Verdicts {
     }
 }
 
-fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<String>) -> Verdict {
+pub(super) fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<String>) -> Verdict {
     Verdict {
         mark,
         label: label.into(),
@@ -66,19 +59,19 @@ fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<String>) -> V
 }
 
 /// `n/a`, and why.
-fn unknown(why: &str) -> Verdict {
+pub(super) fn unknown(why: &str) -> Verdict {
     verdict(Mark::Unknown, format!("n/a ({why})"), why)
 }
 
 /// `void`, and why: what the run refused, or what is missing.
-fn void(newest: &Newest<'_>, kind: Kind, missing: &str) -> Verdict {
+pub(super) fn void(newest: &Newest<'_>, kind: Kind, missing: &str) -> Verdict {
     let refused = newest.run(kind).and_then(|run| run.voids().first());
     let why = refused.map_or(missing, |void| &void.reason);
     verdict(Mark::Unknown, "void", format!("void: {why}"))
 }
 
 /// A failure that says nothing about the model.
-fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict> {
+pub(super) fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict> {
     let name = kind.name();
     match stage {
         Stage::Timeout => Some(verdict(
@@ -95,12 +88,12 @@ fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict> {
     }
 }
 
-fn percent(value: f64) -> String {
+pub(super) fn percent(value: f64) -> String {
     format!("{:.0}", 100.0 * value)
 }
 
 /// `3/14` of a sample, `n/a` without one.
-fn count(sample: Option<&Sample>) -> String {
+pub(super) fn count(sample: Option<&Sample>) -> String {
     match sample.and_then(share) {
         Some(Proportion { right, of, .. }) => format!("{right}/{of}"),
         None => "n/a".to_owned(),
@@ -191,190 +184,4 @@ fn text(newest: &Newest<'_>) -> Verdict {
         }
         _ => verdict(Mark::Partial, "DEGRADED", detail),
     }
-}
-
-fn drift(newest: &Newest<'_>) -> Verdict {
-    if let Some((stage, message)) = newest.failure(Kind::Drift) {
-        let call = call_number(message)
-            .map(|k| format!("@{k}"))
-            .unwrap_or_default();
-        let detail = format!("{}: {message}", stage.name());
-        let error = || verdict(Mark::No, format!("ERROR{call}"), detail);
-        return outside(Kind::Drift, stage, message).unwrap_or_else(error);
-    }
-    let of = |metric| newest.sample(Kind::Drift, metric);
-    if let Some(void) = newest
-        .run(Kind::Drift)
-        .iter()
-        .flat_map(|run| run.voids())
-        .find(|void| {
-            void.metric
-                .is_none_or(|metric| metric == Metric::ExactMatch)
-                && call_number(&void.reason).is_some()
-        })
-    {
-        let call = call_number(&void.reason).unwrap_or_default();
-        return verdict(Mark::No, format!("ERROR@{call}"), &void.reason);
-    }
-    let fresh: Vec<f64> = of(Metric::FreshExactMatch)
-        .iter()
-        .flat_map(|s| s.values())
-        .collect();
-    let differing = fresh.iter().filter(|&&same| same < 1.0).count();
-    if differing > 0 {
-        let detail = format!(
-            "{differing}/{} fresh processes differ from the first",
-            fresh.len()
-        );
-        return verdict(Mark::Partial, "NONDETERMINISTIC", detail);
-    }
-    let Some(diverged) = of(Metric::DivergedAt).filter(|sample| sample.values().count() > 0) else {
-        return void(newest, Kind::Drift, "no call compared with a fresh process");
-    };
-    let noise = of(Metric::FreshLogitDelta)
-        .iter()
-        .flat_map(|s| s.values())
-        .fold(0.0, f64::max);
-    judge(
-        &Divergences::of(diverged, of(Metric::MarginAtDivergence)),
-        noise,
-    )
-}
-
-/// The calls that differed, in order.
-struct Divergences {
-    /// Call (from 1 in its process) and margin; no margin where none was recorded for it.
-    calls: Vec<(usize, Option<f64>)>,
-    /// Calls compared.
-    of: usize,
-}
-
-impl Divergences {
-    /// Margins come one per differing call, in the same order; any other number of them cannot
-    /// be matched and excuses nothing.
-    fn of(diverged: &Sample, margins: Option<&Sample>) -> Self {
-        let calls = diverged
-            .epochs
-            .iter()
-            .flat_map(|epoch| (1_usize..).zip(epoch));
-        let calls: Vec<usize> = calls
-            .filter(|(_, at)| **at >= 0.0)
-            .map(|(call, _)| call)
-            .collect();
-        let margins: Vec<f64> = margins.iter().flat_map(|sample| sample.values()).collect();
-        let matched = margins.len() == calls.len();
-        let margin = |index: usize| {
-            if matched {
-                margins.get(index).copied()
-            } else {
-                None
-            }
-        };
-        let calls = calls
-            .iter()
-            .enumerate()
-            .map(|(i, &call)| (call, margin(i)))
-            .collect();
-        Self {
-            calls,
-            of: diverged.values().count(),
-        }
-    }
-}
-
-fn judge(divergences: &Divergences, noise: f64) -> Verdict {
-    let Divergences { calls, of } = divergences;
-    let same = of - calls.len();
-    let detail = format!("{same}/{of} calls equal a fresh process");
-    if calls.is_empty() {
-        return verdict(Mark::Yes, "STABLE", detail);
-    }
-    let unit = crate::metric::Unit::Logit;
-    let state = |margin: Option<f64>| margin.is_none_or(|margin| margin > 2.0 * noise);
-    match calls
-        .iter()
-        .filter(|(_, margin)| state(*margin))
-        .min_by_key(|(call, _)| *call)
-    {
-        Some((call, margin)) => {
-            let margin = margin.map_or_else(|| "n/a".to_owned(), |margin| unit.format(margin));
-            let detail = format!("{detail}; margin {margin}, noise {}", unit.format(noise));
-            verdict(Mark::No, format!("STATE-DRIFT@{call}"), detail)
-        }
-        None => {
-            let detail = format!(
-                "{detail}; every margin within twice the noise {}",
-                unit.format(noise)
-            );
-            verdict(Mark::Yes, "NEAR-TIE", detail)
-        }
-    }
-}
-
-/// The `7` of `call 7: …`.
-fn call_number(message: &str) -> Option<u32> {
-    let rest = message.strip_prefix("call ")?;
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    rest[..digits].parse().ok()
-}
-
-fn context(newest: &Newest<'_>) -> Verdict {
-    if let Some((stage, message)) = newest.failure(Kind::Context) {
-        let error = || verdict(Mark::No, "ERROR", format!("{}: {message}", stage.name()));
-        return outside(Kind::Context, stage, message).unwrap_or_else(error);
-    }
-    let of = |metric| newest.sample(Kind::Context, metric);
-    let arms = [
-        Metric::ContextDirect,
-        Metric::ContextRetained,
-        Metric::ContextChance,
-    ]
-    .map(of);
-    if let Some(detail) = stateless(newest) {
-        return verdict(Mark::Unknown, STATELESS, detail);
-    }
-    let [Some(direct), Some(later), Some(chance)] = arms else {
-        return void(newest, Kind::Context, "an arm was not asked");
-    };
-    let counts = format!(
-        "direct {}, later {}, text only {}, chance {}",
-        count(Some(direct)),
-        count(Some(later)),
-        count(of(Metric::ContextTextOnly)),
-        count(Some(chance)),
-    );
-    let [direct, later, chance] = [direct, later, chance].map(item_values);
-    if direct.len() != later.len() || direct.len() != chance.len() {
-        return void(newest, Kind::Context, "the arms asked other facts");
-    }
-    let Some(kept) = retention(&direct, &later, &chance) else {
-        let detail = format!("no fact that needs the picture was right at first; {counts}");
-        return verdict(Mark::Unknown, "n/a", detail);
-    };
-    let (share, low, high) = (percent(kept.share), percent(kept.low), percent(kept.high));
-    let detail = format!(
-        "retention {share} % [{low}, {high}] (n={}); {counts}",
-        kept.eligible
-    );
-    match kept.low {
-        low if low > RETAINS_ABOVE => verdict(Mark::Yes, "RETAINS", detail),
-        low if low <= 0.0 => verdict(Mark::No, "LOSES", detail),
-        _ => verdict(Mark::Partial, "PARTIAL", detail),
-    }
-}
-
-/// What a model without a form for earlier turns knew, and by whose word it has none.
-fn stateless(newest: &Newest<'_>) -> Option<String> {
-    let of = |metric| newest.sample(Kind::Context, metric);
-    let retained =
-        |void: &&Void| void.is_by_design() && void.metric == Some(Metric::ContextRetained);
-    let void = newest.run(Kind::Context)?.voids().iter().find(retained)?;
-    Some(format!(
-        "direct {}, chance {}; {}",
-        count(of(Metric::ContextDirect)),
-        count(of(Metric::ContextChance)),
-        void.reason
-    ))
 }

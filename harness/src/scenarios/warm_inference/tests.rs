@@ -248,6 +248,10 @@ fn check_void(fresh: impl Fn() -> Fake, reason: &str) {
 fn faults_leave_no_figures() {
     check_void(|| Fake::constant(""), "I3: 1 ids of output");
     check_void(
+        || Fake::constant("Error: input operand has more dimensions"),
+        "I3: the answer is an error message",
+    );
+    check_void(
         || Fake::seeing().twisted(|reply, _| reply.image_tokens = 0),
         "I1",
     );
