@@ -1,7 +1,8 @@
 //! The data model of vlm-bench and the SQLite file that keeps it.
 //!
 //! Pure, without SQL: [`run`] (what was measured), [`metric`] (what a figure means and how it is
-//! printed), [`stats`] and [`summary`] (what is derived when runs are read). Only [`db`] knows SQL.
+//! printed), [`stats`], [`summary`], [`trend`] and [`watch`] (what is derived when runs are read).
+//! Only [`db`] knows SQL.
 
 pub mod bench;
 pub mod db;

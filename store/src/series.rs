@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::metric::Metric;
-use crate::run::Cell;
+use crate::run::{Cell, Sample};
+use crate::stats::{epoch_medians, is_item_score, median};
 
 /// When and of what a night's figure was measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,4 +91,14 @@ pub(crate) fn digest(parts: &[&str]) -> String {
         .take(6)
         .map(|byte| format!("{byte:02x}"))
         .collect()
+}
+
+/// A night's figure of a sample: the median of epoch medians, or the share of a score per item.
+#[must_use]
+pub fn figure_of(sample: &Sample) -> Option<f64> {
+    if !is_item_score(sample.metric) {
+        return median(&epoch_medians(sample));
+    }
+    let count = sample.values().count();
+    (count > 0).then(|| sample.values().sum::<f64>() / count as f64)
 }

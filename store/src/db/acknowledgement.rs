@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// The acceptance of one change of one series.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acknowledgement {
-    /// [`Series::key`](crate::series::Series::key).
+    /// [`Group::key`](crate::series::Group::key) of the series.
     pub series: String,
     /// First run at the new level.
     pub run: Uuid,
