@@ -34,7 +34,6 @@ pub mod subject;
 pub mod suite;
 pub mod tensor;
 pub mod tokenizer;
-mod toml_file;
 pub mod weights;
 pub mod worker;
 

@@ -1,12 +1,15 @@
-//! What people read of vlm-bench: the summary table, the dated guide and the trend page.
+//! What people read of vlm-bench: the summary table, the dated guide, the trend page and the
+//! gate's verdicts.
 //!
 //! Everything here is derived when it is read, from the raw samples in the database, by the rules of
-//! [`store::summary`]. Nothing here measures, judges or writes to the database. Foreign text (model
-//! answers, names, branches, paths, failure messages) is escaped where it enters a document.
+//! [`store::summary`] and [`store::gate`]. Nothing here measures, judges or writes to the database.
+//! Foreign text (model answers, names, branches, paths, failure messages) is escaped where it enters a
+//! document.
 
 mod archive;
 mod columns;
 mod error;
+pub mod gate;
 pub mod guide;
 pub mod html;
 mod notes;

@@ -1,16 +1,19 @@
 //! The data model of vlm-bench and the SQLite file that keeps it.
 //!
 //! Pure, without SQL: [`run`] (what was measured), [`metric`] (what a figure means and how it is
-//! printed), [`stats`] and [`summary`] (what is derived when runs are read). Only [`db`] knows SQL.
+//! printed), [`stats`], [`summary`] and [`gate`] (what is derived when runs are read). Only [`db`]
+//! knows SQL.
 
 pub mod db;
 pub mod document;
 pub mod error;
+pub mod gate;
 pub mod legacy;
 pub mod metric;
 pub mod run;
 pub mod stats;
 pub mod summary;
+pub mod toml_file;
 
 pub use db::{Db, Imported, RunFilter};
 pub use document::Document;
