@@ -1,5 +1,6 @@
 //! Measures local vision-language models: scripted scenarios, one worker process an epoch.
 
+pub mod ab;
 pub mod chat;
 pub mod cli;
 pub mod conditions;

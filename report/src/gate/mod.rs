@@ -8,16 +8,17 @@ mod waivers;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
+use store::Session;
 use store::gate::waiver::apply;
 use store::gate::{Choice, Elsewhere, Judgement, Row, Sides, choose, judge, pairs, pairs_file};
-use store::{Session, gate};
 
 use crate::archive::commit;
 use crate::error::{Error, Result};
-use source::{Found, Source};
+use source::Found;
 
 pub use annotate::{annotations, summary_file};
-pub use render::{MARKER, json, markdown};
+pub use render::{MARKER, markdown};
+pub use store::gate::{document as json, text};
 
 /// What `report check` is asked.
 #[derive(Clone, Debug)]
@@ -198,10 +199,4 @@ fn words(sessions: &[Session]) -> String {
         [one] => word(one),
         [first, .., last] => format!("{} to {}", word(first), word(last)),
     }
-}
-
-/// The judgement for a terminal; ends with a line break.
-#[must_use]
-pub fn text(judgement: &Judgement) -> String {
-    gate::text(judgement)
 }

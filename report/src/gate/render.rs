@@ -1,16 +1,12 @@
-//! A judgement as Markdown for a comment, and as JSON for a script.
+//! A judgement as Markdown for a comment.
 
 use serde::Serialize;
-use serde_json::{Value, json as value};
-use store::gate::{Judgement, Row, Verdict, headers, lines, reasons};
+use store::gate::{Judgement, Verdict, headers, lines, reasons};
 
 use crate::error::Result;
 use crate::table::{pipe_row, pipe_rule};
 use crate::template::render;
 use crate::text::markdown as escape;
-
-/// Version of the JSON document; grows when a field changes its meaning or goes.
-const SCHEMA: u32 = 1;
 
 /// Begins every comment, so that a later one can take its place. Shown by no page.
 pub const MARKER: &str = "<!-- vlm-bench check -->";
@@ -69,33 +65,4 @@ pub fn markdown(judgement: &Judgement) -> Result<String> {
         notes: escaped(judgement.notes.clone()),
     };
     render("check.md", &view)
-}
-
-/// One JSON object.
-#[must_use]
-pub fn json(judgement: &Judgement) -> Value {
-    let verdict = judgement.verdict();
-    value!({
-        "schema": SCHEMA,
-        "verdict": verdict.name(),
-        "exit_code": verdict.exit_code(),
-        "base": judgement.base,
-        "head": judgement.head,
-        "watermark": judgement.watermark,
-        "rows": judgement.rows.iter().map(row).collect::<Vec<_>>(),
-        "notes": judgement.notes,
-    })
-}
-
-fn row(row: &Row) -> Value {
-    value!({
-        "cell": row.cell,
-        "metric": row.metric,
-        "verdict": row.verdict.name(),
-        "reason": row.reason,
-        "base": row.base,
-        "head": row.head,
-        "extent": row.extent,
-        "worse_by": row.worsening(),
-    })
 }

@@ -52,7 +52,7 @@ pub(super) fn compare(
     };
     let p = view.p();
     let alone = view.error.is_some_and(|error| error.between_sessions);
-    let beside = match (head.len(), alone) {
+    let advice = match (head.len(), alone) {
         (1, true) => "another session, or pairs by `harness ab`, tells more than more epochs",
         _ => "",
     };
@@ -67,7 +67,8 @@ pub(super) fn compare(
         settled: view.ends().is_some_and(|(_, high)| high < view.worse),
         smallest,
         unit: "epochs a side",
-        beside: beside.to_owned(),
+        beside: String::new(),
+        advice,
     }))
 }
 

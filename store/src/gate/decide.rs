@@ -24,6 +24,8 @@ pub(super) struct Shown {
     pub unit: &'static str,
     /// What else should be read with the verdict; empty for nothing.
     pub beside: String,
+    /// What would help where the row stays open; empty for nothing.
+    pub advice: &'static str,
 }
 
 /// Which way a figure moved.
@@ -100,8 +102,14 @@ fn reason(shown: &Shown, verdict: Verdict, rows: usize) -> String {
     if let (Some(extent), Verdict::Inconclusive) = (&shown.row.extent, verdict) {
         reason += &open(extent, shown.unit);
     }
-    if !shown.beside.is_empty() {
-        reason += &format!("; {}", shown.beside);
+    let advice = match verdict {
+        Verdict::Inconclusive => shown.advice,
+        _ => "",
+    };
+    for more in [&shown.beside, advice] {
+        if !more.is_empty() {
+            reason += &format!("; {more}");
+        }
     }
     reason
 }
@@ -151,6 +159,7 @@ mod tests {
             smallest: (0.03, "inference"),
             unit: "pairs",
             beside: String::new(),
+            advice: "",
         }))
     }
 

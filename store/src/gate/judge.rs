@@ -72,6 +72,28 @@ const fn kind(metric: Metric) -> Option<Kind> {
     })
 }
 
+/// Whether a metric is a clock or a footprint: it varies, and is compared by statistics.
+#[must_use]
+pub const fn is_clock(metric: Metric) -> bool {
+    matches!(kind(metric), Some(Kind::Clock))
+}
+
+/// Compares what two builds counted on one machine: tokens, hashes, allocation peaks. A counter that
+/// one of them does not know yet gives no row.
+#[must_use]
+pub fn counters(cell: &str, base: &[Sample], head: &[Sample]) -> Vec<Row> {
+    let of = |side: &'_ [Sample], metric| side.iter().position(|sample| sample.metric == metric);
+    let row = |&metric: &Metric| {
+        let (base, head) = (&base[of(base, metric)?], &head[of(head, metric)?]);
+        match kind(metric)? {
+            Kind::Counter | Kind::Bits => Some(exact::compare(cell, metric, &[base], head)),
+            Kind::Peak => exact::compare_peak(cell, metric, &[base], head),
+            Kind::Clock | Kind::Score => None,
+        }
+    };
+    Metric::ALL.iter().filter_map(row).collect()
+}
+
 /// Every row: each gated metric of each cell of either side, decided together.
 #[must_use]
 pub fn judge(sides: Sides<'_>) -> Vec<Row> {

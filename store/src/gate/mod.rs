@@ -9,6 +9,7 @@
 pub mod baseline;
 mod blocked;
 mod decide;
+mod document;
 mod exact;
 mod history;
 mod judge;
@@ -22,6 +23,7 @@ mod text;
 pub mod waiver;
 
 pub use baseline::{Baseline, Choice, choose};
-pub use judge::{Elsewhere, Side, Sides, judge, name};
+pub use document::document;
+pub use judge::{Elsewhere, Side, Sides, counters, is_clock, judge, name};
 pub use row::{Extent, Judgement, Row, Verdict};
 pub use text::{headers, lines, reasons, text};

@@ -140,6 +140,7 @@ fn finding(series: &Series) -> Finding {
             true => "seen in one session: a second one would confirm it".to_owned(),
             false => String::new(),
         },
+        advice: "",
     }))
 }
 

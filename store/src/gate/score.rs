@@ -58,6 +58,7 @@ pub(super) fn compare(cell: &str, metric: Metric, base: &Sample, head: &Sample) 
         smallest: (1.0 / items as f64, "one item"),
         unit: "items",
         beside: format!("{worse} of {items} items worse, {better} better"),
+        advice: "",
     }))
 }
 
