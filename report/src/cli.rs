@@ -3,7 +3,7 @@
 mod gate;
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -139,12 +139,13 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Check(check) => check.run(&db),
         Command::Compare(compare) => compare.run(&db),
-        page => pages(page, &Archive::read(&db)?).map(|()| ExitCode::SUCCESS),
+        page => pages(page, &db).map(|()| ExitCode::SUCCESS),
     }
 }
 
 /// What shows a whole database.
-fn pages(command: &Command, archive: &Archive) -> Result<()> {
+fn pages(command: &Command, db: &Path) -> Result<()> {
+    let archive = || Archive::read(db);
     match command {
         Command::Check(_) | Command::Compare(_) => Ok(()),
         Command::Table(table) => {
@@ -156,16 +157,16 @@ fn pages(command: &Command, archive: &Archive) -> Result<()> {
             };
             print(&format!(
                 "{}\n",
-                render_table(archive, table.hardware.as_deref(), format)?
+                render_table(&archive()?, table.hardware.as_deref(), format)?
             ))
         }
         Command::Guide(own) => print(&guide::render_guide(
-            archive,
+            &archive()?,
             own.date,
             own.hardware.as_deref(),
         )?),
         Command::Html(page) => {
-            let file = html::write(archive, &page.out)?;
+            let file = html::write(&archive()?, &page.out)?;
             print(&format!("{}\n", file.display()))?;
             if page.open {
                 Ok(html::show(&file)?)

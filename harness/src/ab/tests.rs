@@ -8,7 +8,7 @@ use store::Metric;
 use store::gate::Verdict;
 
 const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"held_bytes":1,"read_bytes":1,"parameters":1,"stop_ids":[0],"placeholder":null,"turns":"many"}"#;
-const DONE: &str = r#"{"type":"done","footprint":5,"model_ns":0}"#;
+const DONE: &str = r#"{"type":"done","footprint":1073741824,"model_ns":0}"#;
 
 /// A build whose requests take so long, and whose answers have such a hash.
 fn build(seconds: f64, hash: u32) -> Launcher {
@@ -49,7 +49,7 @@ fn rules(base: Launcher, head: Launcher) -> Rules {
     }
 }
 
-/// Verdicts of inference and of the hash, and the pairs of each session.
+/// What two builds come to, and the pairs of each session.
 fn fight(base: Launcher, head: Launcher) -> (Judgement, Vec<usize>) {
     let cell = cell();
     let rules = rules(base, head);

@@ -258,6 +258,11 @@ impl Case<'_> {
     }
 
     fn vanished(&self, metric: Metric) -> Row {
+        let load = matches!(metric, Metric::LoadCold | Metric::LoadWarm);
+        if load && !samples(&self.head, Metric::LoadUnknown).is_empty() {
+            let reason = "the state of the page cache was not proved this time".to_owned();
+            return Row::bare(self.cell, Some(metric), Verdict::Inconclusive, reason);
+        }
         let voids = self.head.iter().flat_map(|run| run.voids());
         let why = voids
             .filter(|void| void.metric.is_none_or(|void| void == metric))

@@ -193,3 +193,28 @@ fn the_past_of_a_machine_keeps_false_alarms_away() {
     assert!(same <= 8, "{same} of 500 without a change");
     assert!(slower >= 450, "{slower} of 500 with 30 %");
 }
+
+#[test]
+fn few_epochs_of_a_calm_machine_find_what_is_there() {
+    let mut random = Rng::new(11);
+    let mut called = |slowdown: f64| {
+        let mut side = |factor: f64| -> Epochs {
+            let mut epoch = || factor * (0.005 * random.normal()).exp();
+            vec![(0..5).map(|_| epoch()).collect()]
+        };
+        let mut trial = || {
+            row(
+                Metric::Inference,
+                (&side(1.0), &side(1.0 + slowdown)),
+                floor(0.01),
+            )
+        };
+        let rows: Vec<Row> = (0..500).map(|_| trial()).collect();
+        rows.iter()
+            .filter(|row| row.verdict == Verdict::Regressed)
+            .count()
+    };
+    let (same, slower) = (called(0.0), called(0.05));
+    assert_eq!(same, 0, "of 500 without a change");
+    assert!(slower >= 450, "{slower} of 500 with 5 %");
+}
