@@ -83,5 +83,5 @@ fn prompts(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(prepare_inputs, images, prompts);
+criterion_group!(prepare_inputs, images, novel, prompts);
 criterion_main!(prepare_inputs);

@@ -73,7 +73,7 @@ pub fn run_epoch(
     let started = Instant::now();
     let worker = child::start(job.launcher, &task)?;
     let mut observer = Observer::start(planned, worker.pid());
-    let (mut calls, mut end) = (0, (None, 0));
+    let (mut ready, mut calls, mut end) = (false, 0, (None, 0));
     let mut take = |message: Message| match message {
         Message::Done {
             footprint,
@@ -87,6 +87,7 @@ pub fn run_epoch(
             };
             book(ledger, Entry::Said(other));
             if loaded {
+                ready = true;
                 observer.loaded();
             }
             if let Some(done) = trial {
@@ -101,14 +102,7 @@ pub fn run_epoch(
     };
     let ended = worker.finish((deadline, job.timeout.0), &mut take);
     let wall = started.elapsed();
-    ended.map_err(|failure| match calls {
-        0 => failure,
-        // The verdict on drift reads the number of the call from here.
-        done => Failure {
-            message: format!("call {}: {}", done.saturating_add(1), failure.message),
-            ..failure
-        },
-    })?;
+    ended.map_err(|failure| at_call(failure, ready, calls))?;
     let (own_peak, model_ns) = end;
     let seen = observer.end(own_peak);
     seen.into_iter().for_each(|entry| book(ledger, entry));
@@ -117,6 +111,21 @@ pub fn run_epoch(
         book(ledger, Entry::Seen(Metric::Overhead, Some(1.0 - inside)));
     }
     Ok(())
+}
+
+/// Says at which call a worker failed, once the model was ready and so many were done.
+fn at_call(failure: Failure, ready: bool, done: u32) -> Failure {
+    let call = done.saturating_add(1);
+    let message = match done {
+        0 => failure.message,
+        // The verdict on drift reads the number of the call from here.
+        _ => format!("call {call}: {}", failure.message),
+    };
+    Failure {
+        message,
+        call: ready.then_some(call),
+        ..failure
+    }
 }
 
 /// Brings the page cache into the wanted state; the share of resident pages, where it was proved.

@@ -177,6 +177,7 @@ metrics! {
     LogitHash "logit_hash" Count Exact 0.0 "52 bits of a hash over the first-step logits, bit by bit";
     ExactMatch "exact_match" Ratio HigherIsBetter 0.0 "1 where a call's ids equal the fresh process's, else 0";
     DivergedAt "diverged_at" Count Exact 0.0 "first position where ids differ from the fresh process's; -1 where none does";
+    DivergedCall "diverged_call" Count Exact 0.0 "number, in its process, of each call whose ids differ from the fresh process's";
     LogitDelta "logit_delta" Logit LowerIsBetter 0.0 "largest first-step logit difference to the fresh process's";
     FreshLogitDelta "fresh_logit_delta" Logit LowerIsBetter 0.0 "the same among fresh processes: the noise of the library itself";
     FreshExactMatch "fresh_exact_match" Ratio HigherIsBetter 0.0 "1 where a fresh process's ids equal the first fresh process's, else 0";

@@ -23,7 +23,7 @@ pub mod stop;
 
 pub use figure::{Figure, figure};
 pub use floor::noise_floor;
-pub use growth::{Memory, Pace, memory, pace};
+pub use growth::{BURN_IN, Cause, Memory, Pace, cause, memory, pace};
 pub use joint::{best_probability, draw_epochs, draw_share};
 pub use percentile::percentile;
 pub use random::Rng;
@@ -44,6 +44,13 @@ pub fn median(values: &[f64]) -> Option<f64> {
     }
     // Halved before adding: the sum of two huge values would overflow.
     Some(sorted[sorted.len() / 2 - 1] / 2.0 + upper / 2.0)
+}
+
+/// Whether two answers that differ may do so by chance: the fresh process's top-two margin, where they
+/// part, is within twice the largest logit difference among fresh processes.
+#[must_use]
+pub fn near_tie(margin: f64, noise: f64) -> bool {
+    margin <= 2.0 * noise
 }
 
 /// The two-sided 95 % quantile of Student's t distribution; `dof` from 1.

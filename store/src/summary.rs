@@ -4,6 +4,7 @@
 //! stand in `verdict.rs` beside their code, those of the status in `status.rs`.
 
 mod axes;
+mod drift;
 mod notes;
 mod recommend;
 mod status;
@@ -360,6 +361,7 @@ pub const fn home(metric: Metric) -> Kind {
         | M::FreshInference
         | M::ExactMatch
         | M::DivergedAt
+        | M::DivergedCall
         | M::LogitDelta
         | M::FreshExactMatch
         | M::FreshLogitDelta

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use store::{Cell, Outcome};
+use store::{Cell, Outcome, RemarkKind, Stage};
 
 use super::journal::{Journal, Recorded};
 use super::ledger::{Entry, Ledger, Told};
@@ -184,8 +184,12 @@ impl<'a> Campaign<'a> {
         self.cells[cell].complete = true;
         let loaded = progress.ledger.loaded.as_ref();
         let precision = loaded.map(|loaded| loaded.precision.clone());
-        let mut told = progress.ledger.close();
-        if let Some(Failure { stage, message }) = failure {
+        let mut ledger = progress.ledger;
+        for text in planned.scenario.findings(&ledger.so_far()) {
+            ledger.remark(RemarkKind::Finding, 0, &text);
+        }
+        let mut told = ledger.close();
+        if let Some(Failure { stage, message, .. }) = failure {
             told.outcome = Outcome::Failed { stage, message };
         }
         let measured = Measured {
@@ -197,7 +201,7 @@ impl<'a> Campaign<'a> {
         watch.done(planned, measured)
     }
 
-    /// Runs one epoch; a failed one ends its cell.
+    /// Runs one epoch; a failed one ends its cell, unless the failure is an answer too.
     fn epoch(&mut self, cell: usize, epoch: &Epoch, watch: &mut dyn Watch) -> anyhow::Result<()> {
         let planned = &self.plan.cells[cell];
         let progress = &mut self.cells[cell];
@@ -236,18 +240,26 @@ impl<'a> Campaign<'a> {
         });
         let wall = started.elapsed();
         progress.spent += wall;
-        match end {
-            Ok(()) => {
-                progress.ledger.close_epoch(epoch);
-                progress.epochs += 1;
-                notes.end(wall)
-            }
-            Err(failure) => {
+        if let Err(failure) = end {
+            let Some(answers) = crash_answers(planned, epoch, &failure) else {
                 progress.ledger.drop_epoch();
-                self.end(cell, Some(failure), watch)
+                return self.end(cell, Some(failure), watch);
+            };
+            for entry in answers.into_iter().map(Entry::Said) {
+                notes.book(&entry);
+                progress.ledger.book(entry);
             }
         }
+        progress.ledger.close_epoch(epoch);
+        progress.epochs += 1;
+        notes.end(wall)
     }
+}
+
+/// What the crash of a worker tells, where it tells anything.
+fn crash_answers(planned: &Planned, epoch: &Epoch, failure: &Failure) -> Option<Vec<Message>> {
+    let call = failure.call.filter(|_| failure.stage == Stage::Crash)?;
+    planned.scenario.crashed(epoch, call, &failure.message)
 }
 
 /// Waits where the machine is hot; what is to be said about it.

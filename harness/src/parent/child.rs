@@ -61,6 +61,8 @@ pub struct Failure {
     pub stage: Stage,
     /// Why, in one line.
     pub message: String,
+    /// The call it came at, from 1; none before the model was ready.
+    pub call: Option<u32>,
 }
 
 impl Failure {
@@ -68,6 +70,7 @@ impl Failure {
         Self {
             stage,
             message: message.into(),
+            call: None,
         }
     }
 }

@@ -264,7 +264,7 @@ fn a_failure_between_calls_names_the_call() {
 
 #[test]
 fn references_travel_from_epoch_to_epoch() {
-    // Fresh epochs hand one on each; the two long ones must get all of them back on stdin.
+    // Fresh epochs hand one on each; the long ones must get all of them back on stdin.
     let reference = r#"{"type":"reference","input":"a","ids":[1],"logits":[2],"margins":[3]}"#;
     let script = format!(
         "read task; case $task in *'\"arm\":\"fresh'*) {};; *) n=$(echo \"$task\" | grep -o '\"ids\"' | wc -l)\n \
@@ -276,8 +276,50 @@ fn references_travel_from_epoch_to_epoch() {
     else {
         panic!("measured")
     };
-    let fresh = planned("state-drift").epochs.len() - 2;
-    assert_eq!(samples[0].epochs, vec![vec![fresh as f64]; 2]);
+    let epochs = planned("state-drift").epochs;
+    let fresh = epochs.iter().filter(|epoch| epoch.arm.starts_with("fresh"));
+    let fresh = fresh.count();
+    let long = epochs.len() - fresh;
+    assert_eq!(samples[0].epochs, vec![vec![fresh as f64]; long]);
+}
+
+#[test]
+fn a_process_that_crashes_at_a_call_is_an_answer_and_its_history_is_shortened() {
+    let script = format!(
+        "read task; case $task in *'\"arm\":\"fresh'*) {};; *) {} kill -SEGV $$;; esac",
+        lines(&[LOADED, SAMPLE, DONE]),
+        lines(&[LOADED, r#"{"type":"trial","done":1,"of":12}"#]),
+    );
+    let launcher = Launcher {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+    };
+    let cells = [planned("state-drift")];
+    let told = measured(&cells, &launcher, Duration::from_secs(20))
+        .remove(0)
+        .told;
+    let Outcome::Measured { voids, .. } = told.outcome else {
+        panic!("measured")
+    };
+    let reasons: Vec<_> = voids.iter().map(|void| void.reason.as_str()).collect();
+    assert_eq!(
+        reasons[0],
+        "call 2: worker ended by SIGSEGV (bad memory access) while answering (inputs a)"
+    );
+    assert_eq!(
+        reasons.len(),
+        4,
+        "the other arms were run all the same: {reasons:?}"
+    );
+    let findings: Vec<_> = told
+        .remarks
+        .iter()
+        .map(|remark| remark.text.as_str())
+        .collect();
+    assert_eq!(
+        findings,
+        ["fails: [A, A] · passes: [A]: the second call about the same picture fails"]
+    );
 }
 
 #[test]

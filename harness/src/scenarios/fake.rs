@@ -301,47 +301,106 @@ pub(super) fn run_epochs(
     births: &[Birth],
     mut fresh: impl FnMut(&Epoch) -> Fake,
 ) -> Run {
-    let (set, mut ledger) = (set(), Ledger::default());
-    let mut failed = None;
+    let mut bench = Bench::new(scenario, &Still);
     for (at, epoch) in epochs.iter().enumerate() {
+        bench.birth = births.get(at).copied().unwrap_or_else(birth);
+        if !bench.epoch(epoch, &mut fresh(epoch)) {
+            break;
+        }
+    }
+    bench.close()
+}
+
+/// Runs a whole cell like a campaign: what follows up, and what is found in the end.
+pub(super) fn run_campaign(
+    (scenario, profile): (&dyn Scenario, Profile),
+    gauge: &dyn Gauge,
+    mut fresh: impl FnMut(&Epoch) -> Fake,
+) -> Run {
+    let mut bench = Bench::new(scenario, gauge);
+    for epoch in scenario.epochs(profile) {
+        if !bench.epoch(&epoch, &mut fresh(&epoch)) {
+            return bench.close();
+        }
+    }
+    while let Some(epoch) = scenario.follow_up(profile, &bench.ledger.so_far()) {
+        assert!(bench.done < 100, "follow-ups do not end");
+        if !bench.epoch(&epoch, &mut fresh(&epoch)) {
+            break;
+        }
+    }
+    bench.close()
+}
+
+/// One cell under way.
+struct Bench<'a> {
+    scenario: &'a dyn Scenario,
+    gauge: &'a dyn Gauge,
+    set: ProbeSet,
+    birth: Birth,
+    ledger: Ledger,
+    done: usize,
+    failed: Option<Outcome>,
+}
+
+impl<'a> Bench<'a> {
+    fn new(scenario: &'a dyn Scenario, gauge: &'a dyn Gauge) -> Self {
+        Self {
+            scenario,
+            gauge,
+            set: set(),
+            birth: birth(),
+            ledger: Ledger::default(),
+            done: 0,
+            failed: None,
+        }
+    }
+
+    /// Runs one epoch; whether it went well.
+    fn epoch(&mut self, epoch: &Epoch, model: &mut Fake) -> bool {
         let mut lines = Vec::new();
-        let references = ledger.references.clone();
+        let references = self.ledger.references.clone();
         let mut probe = Probe {
-            set: &set,
+            set: &self.set,
             epoch,
-            birth: births.get(at).copied().unwrap_or_else(birth),
+            birth: self.birth,
             references: &references,
-            gauge: &Still,
-            seed: at as u64,
+            gauge: self.gauge,
+            seed: self.done as u64,
             neighbour: None,
             model_time: Duration::ZERO,
             out: &mut |line: Line| lines.push(line),
         };
-        let end = scenario.run(&mut fresh(epoch), &mut probe);
+        let end = self.scenario.run(model, &mut probe);
         for line in lines {
             if matches!(line, Line::Trial { .. }) {
-                ledger.close_trial(&[]);
+                self.ledger.close_trial(&[]);
             }
-            ledger.take(line);
+            self.ledger.take(line);
         }
-        ledger.close_epoch(epoch);
-        if let Err(error) = end {
-            failed = Some(Outcome::Failed {
-                stage: store::Stage::Ask,
-                message: error.to_string(),
-            });
-            break;
-        }
+        self.ledger.close_epoch(epoch);
+        self.done += 1;
+        self.failed = end.err().map(|error| Outcome::Failed {
+            stage: store::Stage::Ask,
+            message: error.to_string(),
+        });
+        self.failed.is_none()
     }
-    let told = ledger.close();
-    let run = run_of(
-        scenario.name(),
-        failed.unwrap_or(told.outcome),
-        told.answers,
-    );
-    Run {
-        remarks: told.remarks,
-        ..run
+
+    fn close(mut self) -> Run {
+        for text in self.scenario.findings(&self.ledger.so_far()) {
+            self.ledger.remark(store::RemarkKind::Finding, 0, &text);
+        }
+        let told = self.ledger.close();
+        let run = run_of(
+            self.scenario.name(),
+            self.failed.unwrap_or(told.outcome),
+            told.answers,
+        );
+        Run {
+            remarks: told.remarks,
+            ..run
+        }
     }
 }
 

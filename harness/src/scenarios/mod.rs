@@ -19,7 +19,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use store::{Metric, Void};
 
-use crate::message::{Epoch, Replay};
+use crate::message::{Epoch, Message, Replay};
 use crate::subject::{AskError, Subject};
 
 pub use probe::{Birth, Gauge, Probe};
@@ -131,6 +131,17 @@ pub trait Scenario: Sync {
     /// that are still too wide, and for questions that only an answer raises.
     fn follow_up(&self, _profile: Profile, _so_far: &SoFar<'_>) -> Option<Epoch> {
         None
+    }
+
+    /// What a worker's crash during a call, counted from 1, tells in an epoch where a crash is an answer
+    /// too, and the cell goes on; none where it ends the cell. `why` is one line.
+    fn crashed(&self, _epoch: &Epoch, _call: u32, _why: &str) -> Option<Vec<Message>> {
+        None
+    }
+
+    /// What only all epochs together show beside the figures, in sentences: asked once, at the end.
+    fn findings(&self, _so_far: &SoFar<'_>) -> Vec<String> {
+        Vec::new()
     }
 
     /// Runs one epoch: questions to `subject`, figures to `probe`.

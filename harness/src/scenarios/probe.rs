@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use store::{Answer, Metric, Void};
 
+use crate::conditions::{CoolDown, cool_down};
 use crate::machine;
 use crate::measure::{self, Clock};
 use crate::message::{Epoch, Message, Reference, one_line};
@@ -15,6 +16,10 @@ use super::invariants;
 
 /// Bytes a warm request may read from storage, for code pages touched late; more voids its times.
 const PAGE_INS: u64 = 1 << 20;
+
+/// Shortest and longest rest of a process that became slower. Many machines tell nothing of their heat,
+/// and the others tell it late.
+const REST: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
 
 /// Counters of the worker's own process; a fake in tests.
 pub trait Gauge {
@@ -29,6 +34,16 @@ pub trait Gauge {
     /// Bytes a second that memory delivers where the model computes, measured now: for a moment it
     /// takes 64 MiB and all cores. None where that cannot be measured from here, as for a GPU.
     fn bandwidth(&self) -> Option<f64>;
+    /// Does nothing until the machine is cool and idle, half a minute at least, two at most.
+    fn cool_down(&self) -> CoolDown {
+        let CoolDown { waited, reached } = cool_down(REST.1);
+        let more = REST.0.saturating_sub(waited);
+        std::thread::sleep(more);
+        CoolDown {
+            waited: waited + more,
+            reached,
+        }
+    }
 }
 
 /// The real counters.
@@ -279,6 +294,15 @@ impl Probe<'_> {
     pub fn rest(&mut self, time: Duration) {
         std::thread::sleep(time);
         self.model_time += time;
+    }
+
+    /// Rests until the machine is cool, see [`Gauge::cool_down`]; no overhead of the harness.
+    pub fn cool_down(&mut self) {
+        let CoolDown { waited, reached } = self.gauge.cool_down();
+        self.model_time += waited;
+        if !reached {
+            self.advisory("the machine was hot or busy even after a rest: why calls became slower is less certain");
+        }
     }
 
     /// Hands a reference to the next epochs of the cell.

@@ -13,8 +13,13 @@ const LEAK_GROWTH: f64 = 16.0 * MIB;
 const SLOWDOWN_PER_100: f64 = 0.01;
 /// Total change above which calls get slower, as a share of their median.
 const SLOWDOWN_CHANGE: f64 = 0.03;
-/// Calls whose median is the level memory starts from or ends at.
+/// Calls whose median is the level that memory or time starts from or ends at.
 const LEVEL: usize = 5;
+/// Settled calls below which no pace is told: what else the machine does weighs more than the model.
+const FEWEST: usize = 20;
+
+/// Calls that a process needs to settle: caches fill, kernels are compiled, allocators round up.
+pub const BURN_IN: usize = 5;
 
 /// What memory does from call to call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +77,11 @@ impl Pace {
     }
 }
 
-/// The pace of successive calls of one process; the first `burn_in` do not count. None with too
-/// few calls for a slope, and where their median is not above zero.
+/// The pace of successive calls of one process; the first `burn_in` do not count. None with fewer
+/// than twenty others, and where their median is not above zero.
 #[must_use]
 pub fn pace(seconds: &[f64], burn_in: usize) -> Option<Pace> {
-    let settled = seconds.get(burn_in..)?;
+    let settled = seconds.get(burn_in..).filter(|rest| rest.len() >= FEWEST)?;
     let centre = median(settled).filter(|&centre| centre > 0.0)?;
     let slope = slope(settled)?;
     let per_100 = |per_call: f64| 100.0 * per_call / centre;
@@ -86,6 +91,34 @@ pub fn pace(seconds: &[f64], burn_in: usize) -> Option<Pace> {
         high: per_100(slope.high),
         change: slope.change / centre,
     })
+}
+
+/// What makes calls slower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Heat, or whatever else a rest takes away: the same process is fast again after one.
+    Thermal,
+    /// The process itself: only a fresh one is fast.
+    State,
+    /// The machine: a fresh process is slow too.
+    Machine,
+}
+
+/// Why the calls of one process became slower, by experiment: from calls of that process after a
+/// rest and calls of a fresh one. Calls are fast again where their median is nearer to the process's
+/// first settled calls than to its last. None where that cannot be told.
+#[must_use]
+pub fn cause(seconds: &[f64], burn_in: usize, [rested, fresh]: [&[f64]; 2]) -> Option<Cause> {
+    let settled = seconds.get(burn_in..)?;
+    let early = median(&settled[..settled.len().min(LEVEL)])?;
+    let late = median(&settled[settled.len().saturating_sub(LEVEL)..])?;
+    let fast = |seconds: &[f64]| median(seconds).map(|middle| middle < f64::midpoint(early, late));
+    match (fast(rested)?, fast(fresh)) {
+        (true, _) => Some(Cause::Thermal),
+        (false, Some(true)) => Some(Cause::State),
+        (false, Some(false)) => Some(Cause::Machine),
+        (false, None) => None,
+    }
 }
 
 #[cfg(test)]
@@ -145,9 +178,25 @@ mod tests {
     fn few_calls_and_none_have_no_verdict() {
         assert_eq!(memory(&[1.0; 12], 3), None);
         assert_eq!(memory(&[1.0; 2], 3), None);
-        assert_eq!(pace(&[1.0; 7], 3), None);
+        assert_eq!(pace(&[1.0; 22], 3), None);
         assert_eq!(pace(&[0.0; 50], 0), None);
         let cycles = memory(&[1.0, 2.0, 3.0, 4.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0], 0);
         assert_eq!(cycles.map(|(verdict, _)| verdict), Some(Memory::Plateau));
+    }
+
+    #[test]
+    fn the_cause_is_what_makes_calls_fast_again() {
+        let slower: Vec<f64> = (0..50).map(|call| 1.0 + 0.01 * f64::from(call)).collect();
+        let check = |rested: &[f64], fresh: &[f64], expected| {
+            let found = cause(&slower, BURN_IN, [rested, fresh]);
+            assert_eq!(found, expected, "{rested:?} {fresh:?}");
+        };
+        check(&[1.1, 1.05, 1.05], &[], Some(Cause::Thermal));
+        check(&[1.05], &[1.5], Some(Cause::Thermal));
+        check(&[1.5, 1.0, 1.5], &[1.0], Some(Cause::State));
+        check(&[1.5], &[1.45], Some(Cause::Machine));
+        check(&[1.5], &[], None);
+        check(&[], &[1.0], None);
+        assert_eq!(cause(&slower[..3], BURN_IN, [&[1.0], &[1.0]]), None);
     }
 }

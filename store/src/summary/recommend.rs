@@ -234,7 +234,7 @@ mod tests {
                     sample.epochs = epochs(seconds);
                 }
             }
-            if run.cell.scenario == "load" {
+            if run.cell.scenario == "cold-load" {
                 samples.push(Sample {
                     metric: Metric::PeakMemory,
                     epochs: epochs([gigabytes * 1e9; 3]),

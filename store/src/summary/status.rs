@@ -5,7 +5,7 @@
 //! | R2 | Broken | loading fails, or the vision scenario fails in a fresh process |
 //! | R1 | Not Measured | a mandatory scenario (load, warm inference, vision, text, drift) is missing, void or timed out, or a timed one (load, warm inference) holds fewer than two epochs; or the weights are dummies |
 //! | R3 | Blind | vision is BLIND |
-//! | R4 | State Issues | drift is STATE-DRIFT or ERROR |
+//! | R4 | State Issues | drift is ERROR, STATE-DRIFT, LEAK or SLOWDOWN(state) |
 //! | R5 | Too Big | the peak memory is above 80 % of what the device has, or the machine swapped out more than 256 MiB during warm inference |
 //! | R6 | Vision-Only | text is UNSUPPORTED-BY-DESIGN or DEGENERATE, and vision SEES; with API-ERROR it is Text Untested |
 //! | R7 | Best Overall, Best Context, Balanced, Fastest, Smallest | compared with the other models, see `recommend.rs` |

@@ -4,13 +4,10 @@
 //! |---|---|
 //! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
 //! | text | `UNSUPPORTED-BY-DESIGN` declared, nothing computed · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
-//! | drift | `ERROR@k` call k raised · `NONDETERMINISTIC` fresh processes differ · `STABLE` no call differs · `STATE-DRIFT@k` call k differs and the fresh process's top-two margin there is above twice the library's own noise · `NEAR-TIE` else |
+//! | drift | of one process, of all its calls, by the table in `drift.rs` |
 //! | context | `RETAINS` lower end of retention above 0.20 · `LOSES` its interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns |
-//!
-//! The noise is the largest first-step logit difference among *fresh* processes. A repeated
-//! call's own difference must not count as noise: where the first token flips it is at least half
-//! the margin by definition, and every such drift would pass for a near tie.
 
+use super::drift::drift;
 use super::{Kind, Mark, Newest, Verdict};
 use crate::metric::Metric;
 use crate::run::{BY_DESIGN, Sample, Stage, Void};
@@ -57,7 +54,7 @@ impl Verdicts {
     }
 }
 
-fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<String>) -> Verdict {
+pub(super) fn verdict(mark: Mark, label: impl Into<String>, detail: impl Into<String>) -> Verdict {
     Verdict {
         mark,
         label: label.into(),
@@ -71,14 +68,14 @@ fn unknown(why: &str) -> Verdict {
 }
 
 /// `void`, and why: what the run refused, or what is missing.
-fn void(newest: &Newest<'_>, kind: Kind, missing: &str) -> Verdict {
+pub(super) fn void(newest: &Newest<'_>, kind: Kind, missing: &str) -> Verdict {
     let refused = newest.run(kind).and_then(|run| run.voids().first());
     let why = refused.map_or(missing, |void| &void.reason);
     verdict(Mark::Unknown, "void", format!("void: {why}"))
 }
 
 /// A failure that says nothing about the model.
-fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict> {
+pub(super) fn outside(kind: Kind, stage: Stage, message: &str) -> Option<Verdict> {
     let name = kind.name();
     match stage {
         Stage::Timeout => Some(verdict(
@@ -191,133 +188,6 @@ fn text(newest: &Newest<'_>) -> Verdict {
         }
         _ => verdict(Mark::Partial, "DEGRADED", detail),
     }
-}
-
-fn drift(newest: &Newest<'_>) -> Verdict {
-    if let Some((stage, message)) = newest.failure(Kind::Drift) {
-        let call = call_number(message)
-            .map(|k| format!("@{k}"))
-            .unwrap_or_default();
-        let detail = format!("{}: {message}", stage.name());
-        let error = || verdict(Mark::No, format!("ERROR{call}"), detail);
-        return outside(Kind::Drift, stage, message).unwrap_or_else(error);
-    }
-    let of = |metric| newest.sample(Kind::Drift, metric);
-    if let Some(void) = newest
-        .run(Kind::Drift)
-        .iter()
-        .flat_map(|run| run.voids())
-        .find(|void| {
-            void.metric
-                .is_none_or(|metric| metric == Metric::ExactMatch)
-                && call_number(&void.reason).is_some()
-        })
-    {
-        let call = call_number(&void.reason).unwrap_or_default();
-        return verdict(Mark::No, format!("ERROR@{call}"), &void.reason);
-    }
-    let fresh: Vec<f64> = of(Metric::FreshExactMatch)
-        .iter()
-        .flat_map(|s| s.values())
-        .collect();
-    let differing = fresh.iter().filter(|&&same| same < 1.0).count();
-    if differing > 0 {
-        let detail = format!(
-            "{differing}/{} fresh processes differ from the first",
-            fresh.len()
-        );
-        return verdict(Mark::Partial, "NONDETERMINISTIC", detail);
-    }
-    let Some(diverged) = of(Metric::DivergedAt).filter(|sample| sample.values().count() > 0) else {
-        return void(newest, Kind::Drift, "no call compared with a fresh process");
-    };
-    let noise = of(Metric::FreshLogitDelta)
-        .iter()
-        .flat_map(|s| s.values())
-        .fold(0.0, f64::max);
-    judge(
-        &Divergences::of(diverged, of(Metric::MarginAtDivergence)),
-        noise,
-    )
-}
-
-/// The calls that differed, in order.
-struct Divergences {
-    /// Call (from 1 in its process) and margin; no margin where none was recorded for it.
-    calls: Vec<(usize, Option<f64>)>,
-    /// Calls compared.
-    of: usize,
-}
-
-impl Divergences {
-    /// Margins come one per differing call, in the same order; any other number of them cannot
-    /// be matched and excuses nothing.
-    fn of(diverged: &Sample, margins: Option<&Sample>) -> Self {
-        let calls = diverged
-            .epochs
-            .iter()
-            .flat_map(|epoch| (1_usize..).zip(epoch));
-        let calls: Vec<usize> = calls
-            .filter(|(_, at)| **at >= 0.0)
-            .map(|(call, _)| call)
-            .collect();
-        let margins: Vec<f64> = margins.iter().flat_map(|sample| sample.values()).collect();
-        let matched = margins.len() == calls.len();
-        let margin = |index: usize| {
-            if matched {
-                margins.get(index).copied()
-            } else {
-                None
-            }
-        };
-        let calls = calls
-            .iter()
-            .enumerate()
-            .map(|(i, &call)| (call, margin(i)))
-            .collect();
-        Self {
-            calls,
-            of: diverged.values().count(),
-        }
-    }
-}
-
-fn judge(divergences: &Divergences, noise: f64) -> Verdict {
-    let Divergences { calls, of } = divergences;
-    let same = of - calls.len();
-    let detail = format!("{same}/{of} calls equal a fresh process");
-    if calls.is_empty() {
-        return verdict(Mark::Yes, "STABLE", detail);
-    }
-    let unit = crate::metric::Unit::Logit;
-    let state = |margin: Option<f64>| margin.is_none_or(|margin| margin > 2.0 * noise);
-    match calls
-        .iter()
-        .filter(|(_, margin)| state(*margin))
-        .min_by_key(|(call, _)| *call)
-    {
-        Some((call, margin)) => {
-            let margin = margin.map_or_else(|| "n/a".to_owned(), |margin| unit.format(margin));
-            let detail = format!("{detail}; margin {margin}, noise {}", unit.format(noise));
-            verdict(Mark::No, format!("STATE-DRIFT@{call}"), detail)
-        }
-        None => {
-            let detail = format!(
-                "{detail}; every margin within twice the noise {}",
-                unit.format(noise)
-            );
-            verdict(Mark::Yes, "NEAR-TIE", detail)
-        }
-    }
-}
-
-/// The `7` of `call 7: …`.
-fn call_number(message: &str) -> Option<u32> {
-    let rest = message.strip_prefix("call ")?;
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
-    rest[..digits].parse().ok()
 }
 
 fn context(newest: &Newest<'_>) -> Verdict {
