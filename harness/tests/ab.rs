@@ -109,7 +109,9 @@ fn pairs_are_written_for_other_programs() {
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document["verdict"], "regressed");
     let series = store::gate::pairs_file::parse(&fs::read_to_string(file).unwrap()).unwrap();
-    let timed = series.iter().find(|series| series.metric == store::Metric::Inference);
+    let timed = series
+        .iter()
+        .find(|series| series.metric == store::Metric::Inference);
     let sessions: Vec<usize> = timed.unwrap().sessions.iter().map(Vec::len).collect();
     assert_eq!(sessions, [10, 10]);
 }

@@ -412,14 +412,17 @@ fn every_format_says_the_same() {
 fn hostile_names_stay_text() {
     let case = Case::new(|pr, runs| {
         pr.environment.branch = Some(fixture::hostile("branch"));
-        runs[0].cell.model = format!("::error::{}", fixture::hostile("model"));
+        runs[0].cell.model = format!("::error::@everyone {}", fixture::hostile("model"));
     });
     let markdown = case.check(&["--format", "markdown"], 3);
     assert!(
         !markdown.contains("<script") && !markdown.contains("<img"),
         "{markdown}"
     );
-    assert!(!markdown.contains("\nnext"), "{markdown}");
+    assert!(
+        !markdown.contains("\nnext") && !markdown.contains("@everyone"),
+        "{markdown}"
+    );
     let github = case.check(&["--format", "github"], 3);
     for line in github
         .lines()

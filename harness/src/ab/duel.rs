@@ -1,6 +1,6 @@
 //! One cell, measured by both builds in turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl<'a> Duel<'a> {
         for side in [first, 1 - first] {
             match self.worker(rules, side, number + 1) {
                 Ok(values) => sides[side] = values,
-                Err(Failure { stage, message }) => {
+                Err(Failure { stage, message, .. }) => {
                     self.failed = Some(format!(
                         "{} failed ({}): {message}",
                         NAMES[side],
@@ -123,7 +123,7 @@ impl<'a> Duel<'a> {
             .keys()
             .chain(head.keys())
             .filter(|&&metric| is_clock(metric));
-        let clocks: std::collections::BTreeSet<Metric> = clocks.copied().collect();
+        let clocks: BTreeSet<Metric> = clocks.copied().collect();
         for metric in clocks {
             let middle = |values: &Values| median(values.get(&metric)?);
             let (Some(base), Some(head)) = (middle(base), middle(head)) else {
@@ -134,17 +134,26 @@ impl<'a> Duel<'a> {
             sessions.resize(session, Vec::new());
             sessions[session - 1].push(Pair { base, head });
         }
-        for (counted, values) in self.counted.iter_mut().zip([base, head]) {
-            for (&metric, values) in values.iter().filter(|(metric, _)| !is_clock(**metric)) {
+        self.count([base, head]);
+    }
+
+    /// Keeps what both sides counted under the number of the pair: what one side lacks must not shift
+    /// what comes after it.
+    fn count(&mut self, sides: [&Values; 2]) {
+        let pair = self.taken.iter().sum::<usize>() - 1;
+        let known = sides.iter().flat_map(|values| values.keys().copied());
+        let metrics: BTreeSet<Metric> = known.filter(|&metric| !is_clock(metric)).collect();
+        for (counted, values) in self.counted.iter_mut().zip(sides) {
+            for &metric in &metrics {
                 let empty = Sample {
                     metric,
                     epochs: Vec::new(),
                 };
-                counted
-                    .entry(metric)
-                    .or_insert(empty)
+                let sample = counted.entry(metric).or_insert(empty);
+                sample.epochs.resize(pair, Vec::new());
+                sample
                     .epochs
-                    .push(values.clone());
+                    .push(values.get(&metric).cloned().unwrap_or_default());
             }
         }
     }
@@ -203,10 +212,16 @@ impl<'a> Duel<'a> {
         self.pairs.iter().map(series).collect()
     }
 
-    /// What both sides counted, compared, and the cell's failure.
+    /// What both sides counted, compared, and the cell's failure. A counter that the base does not know
+    /// yet is no row.
     pub(super) fn counters(&self) -> Vec<Row> {
-        let samples = |side: usize| self.counted[side].values().cloned().collect::<Vec<_>>();
-        let mut rows = counters(&self.name(), &samples(0), &samples(1));
+        let [base, head] = &self.counted;
+        let known = base
+            .values()
+            .filter(|sample| sample.values().next().is_some());
+        let base: Vec<Sample> = known.cloned().collect();
+        let head: Vec<Sample> = head.values().cloned().collect();
+        let mut rows = counters(&self.name(), &base, &head);
         rows.extend(
             self.failed
                 .iter()

@@ -6,7 +6,7 @@ use store::gate::{Judgement, Verdict, headers, lines, reasons};
 use crate::error::Result;
 use crate::table::{pipe_row, pipe_rule};
 use crate::template::render;
-use crate::text::markdown as escape;
+use crate::text;
 
 /// Begins every comment, so that a later one can take its place. Shown by no page.
 pub const MARKER: &str = "<!-- vlm-bench check -->";
@@ -65,4 +65,9 @@ pub fn markdown(judgement: &Judgement) -> Result<String> {
         notes: escaped(judgement.notes.clone()),
     };
     render("check.md", &view)
+}
+
+/// Text for a comment. A name must not call anybody: GitHub mentions are broken by a blank of no width.
+fn escape(text: &str) -> String {
+    text::markdown(text).replace('@', "@\u{200b}")
 }
