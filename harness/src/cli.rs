@@ -1,5 +1,6 @@
 //! The command line. clap's types end here: every command gets a plain options struct.
 
+mod ab;
 pub mod duration;
 
 use std::io::Write;
@@ -34,6 +35,9 @@ enum Command {
     /// Measures models, stores every cell as soon as it is measured, and prints the table.
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
+    /// Compares two builds of this program on this machine, in turn, and says whether one is slower.
+    #[command(after_help = ab::EXAMPLES)]
+    Ab(ab::AbArgs),
     /// Lists models, backends with their devices, and scenarios: what is here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
@@ -316,15 +320,37 @@ const fn format(json: bool) -> Format {
 /// Runs the command that the arguments name.
 #[must_use]
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let cannot = match cli.command {
+        Command::Ab(_) => ab::BROKEN,
+        _ => CANNOT,
+    };
+    match run(cli.command) {
         Ok(code) => code,
         // The reader of a pipe had enough, as `head` does.
         Err(error) if broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // The whole chain in one line; a closed stderr is nobody's problem.
             let _ = writeln!(std::io::stderr(), "error: {error:#}");
-            ExitCode::from(CANNOT)
+            ExitCode::from(cannot)
         }
+    }
+}
+
+/// Says what is wrong with a command line, or prints the help that was asked for. A comparison that was
+/// called wrongly must not look like one that could not tell.
+fn misused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let ab = std::env::args_os()
+        .nth(1)
+        .is_some_and(|command| command == "ab");
+    match (error.use_stderr(), ab) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, true) => ExitCode::from(ab::BROKEN),
+        (true, false) => ExitCode::from(CANNOT),
     }
 }
 
@@ -340,6 +366,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match command {
         Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
+        Command::Ab(args) => crate::ab::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args.options(), &mut out),
         Command::Fetch(args) => {

@@ -1,5 +1,6 @@
 //! Measures local vision-language models: scripted scenarios, one worker process an epoch.
 
+pub mod ab;
 pub mod chat;
 pub mod cli;
 pub mod conditions;
@@ -34,7 +35,6 @@ pub mod subject;
 pub mod suite;
 pub mod tensor;
 pub mod tokenizer;
-mod toml_file;
 pub mod weights;
 pub mod worker;
 

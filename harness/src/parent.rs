@@ -8,7 +8,7 @@ mod ledger;
 mod observe;
 pub mod schedule;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use crate::message::{Cache, Epoch, Message, Task};
 use crate::page_cache;
 use crate::plan::Planned;
 
+pub(crate) use campaign::cool_down;
 pub use campaign::{Campaign, Measured, Watch};
 pub use child::{Failure, Launcher};
 pub use journal::{Journal, Recorded};

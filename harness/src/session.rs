@@ -165,7 +165,8 @@ fn problems(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Wanted> {
+/// What the plan of a run is made of.
+pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Wanted> {
     let names = if options.models.is_empty() {
         &suite.models
     } else {

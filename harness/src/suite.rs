@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use serde::Deserialize;
+use store::toml_file::TomlFile;
 use toml::Spanned;
 
 use crate::source::datasets_dir;
-use crate::toml_file::TomlFile;
 
 /// What a run measures where it is told nothing.
 const DEFAULT: &str = "embedded.toml";
@@ -37,8 +37,8 @@ impl Suite {
             Some(path) => path.to_owned(),
             None => datasets_dir()?.join("suites").join(DEFAULT),
         };
-        let text = TomlFile::read(&path)?;
-        let mut suite: Self = text.parse()?;
+        let text = TomlFile::read(&path).map_err(Error::msg)?;
+        let mut suite: Self = text.parse().map_err(Error::msg)?;
         let probes = suite.probes.get_ref();
         let beside = path.parent().unwrap_or(Path::new(".")).join(probes);
         let found = if file.is_some() && beside.is_dir() {

@@ -1,7 +1,10 @@
 //! The command line of `report`. Nothing else sees clap.
 
+mod gate;
+
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use chrono::{NaiveDate, Utc};
@@ -11,7 +14,7 @@ use report::table::{Format, render_table};
 use report::{Archive, guide, html};
 use store::Db;
 
-/// Tables, the dated guide and trend pages of the runs in a database.
+/// Tables, the dated guide, trend pages and verdicts of the runs in a database.
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -19,8 +22,9 @@ use store::Db;
   report table
   report guide --date 2025-07-22 > guide.md
   report html --out site --open
+  report check --candidate pr.db --baseline main
 
-Exit codes: 0 done; 2 cannot, with one line that says why."
+Exit codes: 0 done; 2 cannot, with one line that says why. Those of check are in its own help."
 )]
 pub(crate) struct Cli {
     /// Database to read [default: results.db of this folder or the nearest one above it]
@@ -70,6 +74,12 @@ database.")]
   report html
   report html --out public --open")]
     Html(Html),
+    /// Judge a candidate against its baseline, or pairs: the gate of a pull request
+    #[command(after_help = gate::CHECK_EXAMPLES)]
+    Check(gate::Check),
+    /// Compare two runs or sessions, cell by cell; gates nothing
+    #[command(after_help = gate::COMPARE_EXAMPLES)]
+    Compare(gate::Compare),
 }
 
 #[derive(Debug, Args)]
@@ -128,14 +138,49 @@ struct Html {
     open: bool,
 }
 
+impl Cli {
+    /// The exit code of a command that could not do its work.
+    pub(crate) fn cannot(&self) -> ExitCode {
+        match self.command {
+            Command::Check(_) => gate::BROKEN.into(),
+            _ => CANNOT.into(),
+        }
+    }
+}
+
+/// Exit code where a command could not do its work.
+const CANNOT: u8 = 2;
+
+/// Says what is wrong with a command line, or prints the help that was asked for. A gate that was called
+/// wrongly must not look like one that could not tell.
+pub(crate) fn misused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let check = std::env::args_os().any(|argument| argument == "check");
+    match (error.use_stderr(), check) {
+        (false, _) => ExitCode::SUCCESS,
+        (true, true) => gate::BROKEN.into(),
+        (true, false) => CANNOT.into(),
+    }
+}
+
 /// Does what the command line says.
 ///
 /// # Errors
-/// Everything that ends with exit code 2; the text is one line.
-pub(crate) fn run(cli: &Cli) -> Result<()> {
+/// Everything that ends with [`Cli::cannot`]; the text is one line.
+pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     let db = cli.db.clone().unwrap_or_else(Db::default_path);
-    let archive = || Archive::read(&db);
     match &cli.command {
+        Command::Check(check) => check.run(&db),
+        Command::Compare(compare) => compare.run(&db),
+        page => pages(page, &db).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// What shows a whole database.
+fn pages(command: &Command, db: &Path) -> Result<()> {
+    let archive = || Archive::read(db);
+    match command {
+        Command::Check(_) | Command::Compare(_) => Ok(()),
         Command::Table(table) => {
             let format = match table.format {
                 _ if table.json => Format::Json,
@@ -153,7 +198,7 @@ pub(crate) fn run(cli: &Cli) -> Result<()> {
             own.date,
             own.hardware.as_deref(),
         )?),
-        Command::Changes(asked) => changed(&db, asked),
+        Command::Changes(asked) => changed(db, asked),
         Command::Html(page) => {
             let file = html::write(&archive()?, &page.out)?;
             print(&format!("{}\n", file.display()))?;

@@ -40,6 +40,26 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// What was named as an input cannot be read, or names nothing.
+    #[error("{place}: {reason}")]
+    Input {
+        /// File, with line where there is one, or what was named.
+        place: String,
+        /// What is wrong with it, the field first where there is one.
+        reason: String,
+    },
+    /// A TOML file that is wrong, by file, line and field.
+    #[error("{0}")]
+    Toml(String),
+    /// GitHub's step summary could not be written.
+    #[error("cannot write the step summary {}, unset GITHUB_STEP_SUMMARY", path.display())]
+    Summary {
+        /// The file that the variable names.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
     /// A file holds no series.
     #[error("{}, line {line}: {reason}", path.display())]
     Series {

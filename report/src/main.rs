@@ -7,11 +7,15 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::run(&cli::Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return cli::misused(&error),
+    };
+    match cli::run(&cli) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("report: {error:#}");
-            ExitCode::from(2)
+            cli.cannot()
         }
     }
 }

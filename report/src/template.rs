@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 /// Name and text of every template. Names end in `.html` or `.md`: HTML escaping depends on it.
 const TEMPLATES: &[(&str, &str)] = &[
     ("chart.html", include_str!("../../templates/chart.html")),
+    ("check.md", include_str!("../../templates/check.md")),
     ("guide.md", include_str!("../../templates/guide.md")),
     ("index.html", include_str!("../../templates/index.html")),
     ("table.md", include_str!("../../templates/table.md")),

@@ -1,19 +1,21 @@
 //! The data model of vlm-bench and the SQLite file that keeps it.
 //!
 //! Pure, without SQL: [`run`] (what was measured), [`metric`] (what a figure means and how it is
-//! printed), [`stats`], [`summary`], [`trend`] and [`watch`] (what is derived when runs are read).
-//! Only [`db`] knows SQL.
+//! printed), [`stats`], [`summary`], [`trend`], [`watch`] and [`gate`] (what is derived when runs are
+//! read). Only [`db`] knows SQL.
 
 pub mod bench;
 pub mod db;
 pub mod document;
 pub mod error;
+pub mod gate;
 pub mod legacy;
 pub mod metric;
 pub mod run;
 pub mod series;
 pub mod stats;
 pub mod summary;
+pub mod toml_file;
 pub mod trend;
 pub mod watch;
 

@@ -176,6 +176,8 @@ metrics! {
     PromptTokens "prompt_tokens" Count Exact 0.0 "prompt positions fed to the language model";
     ImageTokens "image_tokens" Count Exact 0.0 "prompt positions that hold image features";
     OutputTokens "output_tokens" Count Exact 0.0 "generated token ids, the stop id included";
+    OutputHash "output_hash" Count Exact 0.0 "52 bits of a hash over the generated token ids";
+    LogitHash "logit_hash" Count Exact 0.0 "52 bits of a hash over the first-step logits, bit by bit";
     ExactMatch "exact_match" Ratio HigherIsBetter 0.0 "1 where a call's ids equal the fresh process's, else 0";
     DivergedAt "diverged_at" Count Exact 0.0 "first position where ids differ from the fresh process's; -1 where none does";
     DivergedCall "diverged_call" Count Exact 0.0 "number, in its process, of each call whose ids differ from the fresh process's";

@@ -7,10 +7,10 @@ use crate::metric::Metric;
 use crate::run::Sample;
 
 mod bootstrap;
-mod compare;
 #[cfg(test)]
 mod coverage;
 mod figure;
+mod floor;
 mod growth;
 mod joint;
 mod percentile;
@@ -22,8 +22,8 @@ mod share;
 mod slope;
 pub mod stop;
 
-pub use compare::{Change, Comparison, compare, noise_floor};
 pub use figure::{Figure, figure};
+pub use floor::noise_floor;
 pub use growth::{BURN_IN, Cause, Memory, Pace, cause, memory, pace};
 pub use joint::{best_probability, draw_epochs, draw_share};
 pub use percentile::percentile;

@@ -263,7 +263,7 @@ fn crash_answers(planned: &Planned, epoch: &Epoch, failure: &Failure) -> Option<
 }
 
 /// Waits where the machine is hot; what is to be said about it.
-fn cool_down() -> Option<String> {
+pub(crate) fn cool_down() -> Option<String> {
     let thermal = Sampler::new(None).read().state.thermal?;
     if thermal == Thermal::Nominal {
         return None;

@@ -11,7 +11,7 @@ const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","w
 const SAMPLE: &str = r#"{"type":"sample","metric":"text_right","value":1.0}"#;
 const DONE: &str = r#"{"type":"done","footprint":5,"model_ns":0}"#;
 
-pub(super) fn planned(scenario: &str) -> Planned {
+pub(crate) fn planned(scenario: &str) -> Planned {
     let scenario = find(scenario).unwrap();
     let model = Model {
         name: "fake".to_owned(),

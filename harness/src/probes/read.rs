@@ -5,16 +5,16 @@ use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest, Sha256};
+use store::toml_file::TomlFile;
 use toml::Spanned;
 
 use super::{Accepted, DESCRIBE, FILLERS, ProbeSet, Scene, TextItem, Turn, VisionItem};
 use crate::score::normalise;
 use crate::subject::Role;
-use crate::toml_file::TomlFile;
 
 /// Largest picture of a probe set, in bytes.
 const MAX_FILE: u64 = 64 << 20;
@@ -47,8 +47,8 @@ impl ProbeSet {
     /// `FILE:LINE: ITEM: FIELD: what is wrong`: of a file that is missing or too large, a field that is
     /// unknown or missing, an item that cannot be asked.
     pub fn load(dir: &Path) -> Result<Self> {
-        let file = TomlFile::read(&dir.join("items.toml"))?;
-        let items: Items = file.parse()?;
+        let file = TomlFile::read(&dir.join("items.toml")).map_err(Error::msg)?;
+        let items: Items = file.parse().map_err(Error::msg)?;
         check(&file, "vision", &items.vision)?;
         check(&file, "text", &items.text)?;
         check(&file, "context", &items.context)?;

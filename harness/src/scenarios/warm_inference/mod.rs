@@ -142,6 +142,8 @@ impl Scenario for WarmInference {
             Metric::PromptTokens,
             Metric::ImageTokens,
             Metric::OutputTokens,
+            Metric::OutputHash,
+            Metric::LogitHash,
             Metric::InferPeak,
             Metric::DevicePeak,
             Metric::MappedResident,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use store::Metric;
 use store::stats::median;
 use store::stats::stop::settled;
@@ -136,6 +137,11 @@ impl<'a, 'p> Sitting<'a, 'p> {
             (Metric::PromptTokens, count(reply.positions)),
             (Metric::ImageTokens, count(reply.image_tokens)),
             (Metric::OutputTokens, count(reply.output_ids.len())),
+            (Metric::OutputHash, hash(reply.output_ids.iter().copied())),
+            (
+                Metric::LogitHash,
+                hash(reply.first_logits.iter().map(|logit| logit.to_bits())),
+            ),
         ];
         self.keep(asked.untimed.as_deref(), &values);
         Ok(asked)
@@ -234,6 +240,18 @@ fn phases(reply: &Reply) -> [(Metric, f64); 5] {
         (Metric::Prefill, reply.positions as f64 / (prefill - vision)),
         (Metric::Unattributed, (total - sum) / total),
     ]
+}
+
+/// 52 bits of a SHA-256, which a sample's floating-point value holds exactly.
+fn hash(words: impl Iterator<Item = u32>) -> f64 {
+    let mut hash = Sha256::new();
+    words.for_each(|word| hash.update(word.to_le_bytes()));
+    let bytes = hash.finalize();
+    let bits = bytes
+        .iter()
+        .take(8)
+        .fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
+    (bits >> 12) as f64
 }
 
 fn seconds(mark: Option<Duration>) -> f64 {

@@ -1,15 +1,16 @@
 //! The TOML files that people write: read whole, and refused by file, line and field.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
 use serde::de::DeserializeOwned;
 
-use crate::Error;
-use crate::side_file::read_text;
+/// More than anybody writes by hand.
+const MAX_BYTES: u64 = 64 << 20;
 
-/// A file's text, kept for the lines of what is wrong in it.
-pub(crate) struct TomlFile {
+/// A file's text, kept for the lines of what is wrong in it. Errors are texts of one line.
+#[derive(Debug)]
+pub struct TomlFile {
     path: PathBuf,
     text: String,
 }
@@ -19,18 +20,24 @@ impl TomlFile {
     ///
     /// # Errors
     /// Names the file that cannot be read.
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = read_text(path).map_err(|error| match error {
-            Error::Read { path, source } => anyhow!("{}: cannot read: {source}", path.display()),
-            other => other.into(),
-        })?;
+    pub fn read(path: &Path) -> Result<Self, String> {
+        let cannot = |error| format!("{}: cannot read: {error}", path.display());
+        let bytes = fs::metadata(path).map_err(cannot)?.len();
+        if bytes > MAX_BYTES {
+            let path = path.display();
+            return Err(format!(
+                "{path}: {bytes} bytes are too many, at most {MAX_BYTES} are read"
+            ));
+        }
         Ok(Self {
+            text: fs::read_to_string(path).map_err(cannot)?,
             path: path.to_owned(),
-            text,
         })
     }
 
-    pub(crate) fn text(&self) -> &str {
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
         &self.text
     }
 
@@ -38,22 +45,23 @@ impl TomlFile {
     ///
     /// # Errors
     /// `FILE:LINE: FIELD: what is wrong`, the field where the cause does not name it itself.
-    pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, String> {
         toml::from_str(&self.text).map_err(|error| {
             let message = error.message().trim().replace('\n', ", ");
             let Some(span) = error.span() else {
-                return anyhow!("{}: {message}", self.path.display());
+                return format!("{}: {message}", self.path.display());
             };
             let field = match self.field_before(span.start) {
                 Some(field) if !message.contains("field `") => format!("{field}: "),
                 _ => String::new(),
             };
-            anyhow!("{}: {field}{message}", self.place(span.start))
+            format!("{}: {field}{message}", self.place(span.start))
         })
     }
 
     /// `FILE:LINE` of a byte of the text.
-    pub(crate) fn place(&self, offset: usize) -> String {
+    #[must_use]
+    pub fn place(&self, offset: usize) -> String {
         let before = &self.text.as_bytes()[..offset.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
         format!("{}:{line}", self.path.display())
@@ -61,7 +69,8 @@ impl TomlFile {
 
     /// `FILE:LINE` of a field of the item that begins at a byte of the text; of the item, where the
     /// field is not there or does not begin its line.
-    pub(crate) fn place_of(&self, item: usize, field: &str) -> String {
+    #[must_use]
+    pub fn place_of(&self, item: usize, field: &str) -> String {
         let mut at = item;
         for line in self.text.get(item..).unwrap_or("").split_inclusive('\n') {
             if at > item && line.starts_with('[') {
@@ -113,7 +122,7 @@ mod tests {
         let check = |text: &str, wanted: &str| {
             std::fs::write(&path, text).unwrap();
             let error = TomlFile::read(&path).unwrap().parse::<Outer>();
-            let error = format!("{:#}", error.unwrap_err());
+            let error = error.unwrap_err();
             let rest = error.strip_prefix(path.to_str().unwrap()).unwrap();
             assert!(rest.starts_with(wanted), "{error}");
             assert!(!error.contains('\n'), "{error}");

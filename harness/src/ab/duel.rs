@@ -1,0 +1,242 @@
+//! One cell, measured by both builds in turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use store::gate::pairs::{Pair, Series};
+use store::gate::{Row, counters, is_clock, name};
+use store::stats::median;
+use store::{Metric, Outcome, Sample};
+
+use crate::message::Epoch;
+use crate::parent::schedule::seed_of;
+use crate::parent::{Failure, Job, Launcher, Ledger, cool_down, run_epoch};
+use crate::plan::Planned;
+
+/// What every pair is measured by.
+pub(super) struct Rules {
+    /// Of base and head.
+    pub(super) launchers: [Launcher; 2],
+    /// Folder of the probe set.
+    pub(super) probes: PathBuf,
+    /// Longest time for one worker.
+    pub(super) timeout: Duration,
+    /// What all random choices grow from.
+    pub(super) seed: u64,
+}
+
+/// Which of the two.
+const NAMES: [&str; 2] = ["base", "head"];
+
+/// One cell under way.
+pub(super) struct Duel<'a> {
+    planned: &'a Planned,
+    /// One epoch of each arm: what a worker of either side does for one pair.
+    arms: Vec<Epoch>,
+    pairs: BTreeMap<Metric, Vec<Vec<Pair>>>,
+    /// Pairs taken in each session, those without a figure included.
+    taken: Vec<usize>,
+    /// What each side counted, pair by pair.
+    counted: [BTreeMap<Metric, Sample>; 2],
+    /// Pairs that lack a figure of a metric, though one side has it.
+    lost: usize,
+    /// Why there are no figures.
+    failed: Option<String>,
+}
+
+/// What one worker showed.
+type Values = BTreeMap<Metric, Vec<f64>>;
+
+impl<'a> Duel<'a> {
+    pub(super) fn new(planned: &'a Planned) -> Self {
+        let mut arms: Vec<Epoch> = Vec::new();
+        for epoch in &planned.epochs {
+            if !arms.iter().any(|arm| arm.arm == epoch.arm) {
+                arms.push(epoch.clone());
+            }
+        }
+        Self {
+            planned,
+            arms,
+            pairs: BTreeMap::new(),
+            taken: vec![0],
+            counted: Default::default(),
+            lost: 0,
+            failed: None,
+        }
+    }
+
+    /// One worker of either side that counts for nothing: files are in memory then, and a program that
+    /// does not understand our tasks is found out before an hour is spent.
+    ///
+    /// # Errors
+    /// Names the program that does not.
+    pub(super) fn warm_up(&mut self, rules: &Rules) -> Result<()> {
+        for side in 0..2 {
+            self.worker(rules, side, 0).map_err(|failure| {
+                let program = rules.launchers[side].program.display();
+                anyhow!(
+                    "--{} {program}: {}: {}; where it is an older or newer build, its workers may speak \
+                     otherwise: run the newer one's `ab`",
+                    NAMES[side],
+                    self.name(),
+                    failure.message
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A worker of each side: base first in every second pair.
+    pub(super) fn take_pair(&mut self, rules: &Rules) {
+        if self.failed.is_some() {
+            return;
+        }
+        let session = self.taken.len();
+        let number = self.taken.iter().sum::<usize>();
+        // The second session begins with the other side.
+        let first = (number + session + 1) % 2;
+        let _ = cool_down();
+        let mut sides: [Values; 2] = Default::default();
+        for side in [first, 1 - first] {
+            match self.worker(rules, side, number + 1) {
+                Ok(values) => sides[side] = values,
+                Err(Failure { stage, message, .. }) => {
+                    self.failed = Some(format!(
+                        "{} failed ({}): {message}",
+                        NAMES[side],
+                        stage.name()
+                    ));
+                    return;
+                }
+            }
+        }
+        self.taken[session - 1] += 1;
+        self.keep(&sides);
+    }
+
+    fn keep(&mut self, [base, head]: &[Values; 2]) {
+        let session = self.taken.len();
+        let clocks = base
+            .keys()
+            .chain(head.keys())
+            .filter(|&&metric| is_clock(metric));
+        let clocks: BTreeSet<Metric> = clocks.copied().collect();
+        for metric in clocks {
+            let middle = |values: &Values| median(values.get(&metric)?);
+            let (Some(base), Some(head)) = (middle(base), middle(head)) else {
+                self.lost += 1;
+                continue;
+            };
+            let sessions = self.pairs.entry(metric).or_default();
+            sessions.resize(session, Vec::new());
+            sessions[session - 1].push(Pair { base, head });
+        }
+        self.count([base, head]);
+    }
+
+    /// Keeps what both sides counted under the number of the pair: what one side lacks must not shift
+    /// what comes after it.
+    fn count(&mut self, sides: [&Values; 2]) {
+        let pair = self.taken.iter().sum::<usize>() - 1;
+        let known = sides.iter().flat_map(|values| values.keys().copied());
+        let metrics: BTreeSet<Metric> = known.filter(|&metric| !is_clock(metric)).collect();
+        for (counted, values) in self.counted.iter_mut().zip(sides) {
+            for &metric in &metrics {
+                let empty = Sample {
+                    metric,
+                    epochs: Vec::new(),
+                };
+                let sample = counted.entry(metric).or_insert(empty);
+                sample.epochs.resize(pair, Vec::new());
+                sample
+                    .epochs
+                    .push(values.get(&metric).cloned().unwrap_or_default());
+            }
+        }
+    }
+
+    /// Every arm in a fresh worker; what they showed.
+    fn worker(&self, rules: &Rules, side: usize, number: usize) -> Result<Values, Failure> {
+        let mut ledger = Ledger::default();
+        for epoch in &self.arms {
+            let what = format!("{} {}", self.planned.scenario.name(), epoch.arm);
+            let job = Job {
+                launcher: &rules.launchers[side],
+                planned: self.planned,
+                epoch,
+                // The same for both sides of a pair: they are asked the same.
+                seed: seed_of(rules.seed, &what, number),
+                probes: &rules.probes,
+                timeout: (rules.timeout, rules.timeout),
+            };
+            run_epoch(&job, &mut ledger, &mut |ledger, entry| ledger.book(entry))?;
+            ledger.close_epoch(epoch);
+        }
+        let Outcome::Measured { samples, .. } = ledger.close().outcome else {
+            return Ok(Values::new());
+        };
+        let values = samples
+            .into_iter()
+            .map(|sample| (sample.metric, sample.epochs.concat()));
+        Ok(values.collect())
+    }
+
+    /// A second session begins.
+    pub(super) fn begin_session(&mut self) {
+        self.taken.push(0);
+    }
+
+    /// Pairs of the first session.
+    pub(super) fn pairs(&self) -> usize {
+        self.taken[0]
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    fn name(&self) -> String {
+        name(&self.planned.cell(String::new()))
+    }
+
+    /// Every clock's pairs.
+    pub(super) fn series(&self) -> Vec<Series> {
+        let series = |(&metric, sessions): (&Metric, &Vec<Vec<Pair>>)| Series {
+            cell: self.name(),
+            metric,
+            sessions: sessions.clone(),
+        };
+        self.pairs.iter().map(series).collect()
+    }
+
+    /// What both sides counted, compared, and the cell's failure. A counter that the base does not know
+    /// yet is no row.
+    pub(super) fn counters(&self) -> Vec<Row> {
+        let [base, head] = &self.counted;
+        let known = base
+            .values()
+            .filter(|sample| sample.values().next().is_some());
+        let base: Vec<Sample> = known.cloned().collect();
+        let head: Vec<Sample> = head.values().cloned().collect();
+        let mut rows = counters(&self.name(), &base, &head);
+        rows.extend(
+            self.failed
+                .iter()
+                .map(|why| Row::missing(&self.name(), why.clone())),
+        );
+        rows
+    }
+
+    pub(super) fn notes(&self) -> Option<String> {
+        let lost = self.lost;
+        (lost > 0).then(|| {
+            format!(
+                "{}: {lost} values of pairs were void or taken by one side alone",
+                self.name()
+            )
+        })
+    }
+}

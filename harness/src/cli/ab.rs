@@ -1,0 +1,107 @@
+//! `harness ab`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{duration, format, network, weights};
+use crate::ab::AbOptions;
+use crate::models::Backend;
+use crate::scenarios;
+use crate::session::{Readiness, RunOptions, Storage};
+
+/// Exit code where nothing could be compared.
+pub(super) const BROKEN: u8 = 3;
+
+pub(super) const EXAMPLES: &str = "\
+Both builds run in turn on this machine, in fresh workers, ten to thirty pairs of each cell. What looks worse
+is measured again before it is called so. Run the newer build's ab: it must understand both.
+
+Exit code: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken.
+
+Examples:
+  harness ab --base ./harness-main --head target/release/harness
+  harness ab --base OLD --head NEW --model ~/models/SmolVLM-500M-Instruct --scenario cold-load
+  harness ab --base OLD --head NEW --pairs pairs.csv; report check --pairs pairs.csv --format markdown";
+
+#[derive(Debug, Args)]
+pub(super) struct AbArgs {
+    /// Program to compare with, another build of this one
+    #[arg(long, value_name = "BIN")]
+    base: PathBuf,
+    /// Program that is judged
+    #[arg(long, value_name = "BIN")]
+    head: PathBuf,
+    /// File of a suite: models and probe set [default: the embedded one]
+    #[arg(long, value_name = "FILE")]
+    suite: Option<PathBuf>,
+    /// Model to measure instead of the suite's; repeatable
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<String>,
+    /// Tensor library; repeatable [default: the best one of this machine]
+    #[arg(long = "backend", value_name = "NAME")]
+    backends: Vec<String>,
+    /// Where it computes: cpu, metal or cuda [default: the best there is]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Type of activations: native or f32
+    #[arg(long, value_name = "NAME", default_value = "native")]
+    precision: String,
+    /// Scenario to run; repeatable
+    #[arg(
+        long = "scenario",
+        value_name = "NAME",
+        default_value = "warm-inference"
+    )]
+    scenarios: Vec<String>,
+    /// How much one worker does: quick, standard or full
+    #[arg(long, value_name = "NAME", default_value = "quick")]
+    profile: String,
+    /// What every random choice grows from
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+    /// Weights of a published model: its own, or dummy
+    #[arg(long, value_name = "NAME", default_value = "published")]
+    weights: String,
+    /// Never touches the network
+    #[arg(long)]
+    offline: bool,
+    /// Longest time for one worker
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    timeout: String,
+    /// Writes every pair as CSV, as report check --pairs reads it
+    #[arg(long, value_name = "FILE")]
+    pairs: Option<PathBuf>,
+    /// Prints one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl AbArgs {
+    pub(super) fn options(self) -> Result<AbOptions, String> {
+        let scenarios = self.scenarios.iter().map(|name| scenarios::find(name));
+        let backends = self.backends.iter().map(|name| name.parse::<Backend>());
+        Ok(AbOptions {
+            base: self.base,
+            head: self.head,
+            pairs: self.pairs,
+            run: RunOptions {
+                suite: self.suite,
+                models: self.models,
+                backends: backends.collect::<Result<_, _>>()?,
+                device: self.device.map(|name| name.parse()).transpose()?,
+                precision: self.precision.parse()?,
+                scenarios: scenarios.collect::<Result<_, _>>()?,
+                profile: self.profile.parse()?,
+                seed: self.seed,
+                weights: weights(&self.weights)?,
+                network: network(self.offline),
+                readiness: Readiness::Marked,
+                timeout: duration::parse(&self.timeout)
+                    .map_err(|error| format!("--timeout: {error}"))?,
+                storage: Storage::None,
+                format: format(self.json),
+            },
+        })
+    }
+}

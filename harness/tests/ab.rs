@@ -1,0 +1,147 @@
+//! `harness ab` as a user meets it: the real binary, and scripts in place of the builds it compares.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its case has failed"
+)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"held_bytes":1,"read_bytes":1,"parameters":1,"stop_ids":[0],"placeholder":null,"turns":"many"}"#;
+const DONE: &str = r#"{"type":"done","footprint":1073741824,"model_ns":0}"#;
+
+/// A folder with `name`, a program whose requests take so long and count so many tokens.
+struct Builds(tempfile::TempDir);
+
+impl Builds {
+    fn new(base: &str, head: &str) -> Self {
+        let builds = Self(tempfile::tempdir().unwrap());
+        builds.write("base", base);
+        builds.write("head", head);
+        builds
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, script: &str) {
+        let path = self.path(name);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn ab(&self, more: &[&str]) -> Output {
+        let (base, head) = (self.path("base"), self.path("head"));
+        ab(&base, &head, more)
+    }
+}
+
+fn ab(base: &Path, head: &Path, more: &[&str]) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("harness"))
+        .args(["ab", "--model", "tiny-smolvlm-500m-instruct", "--base"])
+        .arg(base)
+        .arg("--head")
+        .arg(head)
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+fn build(seconds: f64, tokens: u32) -> String {
+    let say = |metric: &str, value: String| {
+        format!(r#"echo '{{"type":"sample","metric":"{metric}","value":{value}}}'"#)
+    };
+    let (time, count) = (
+        say("inference", seconds.to_string()),
+        say("output_tokens", format!("{tokens}.0")),
+    );
+    format!("echo '{LOADED}'\n{time}\n{count}\necho '{DONE}'")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[track_caller]
+fn check(base: (f64, u32), head: (f64, u32), code: i32, parts: &[&str]) {
+    let builds = Builds::new(&build(base.0, base.1), &build(head.0, head.1));
+    let output = builds.ab(&[]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text}");
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_verdict() {
+    check(
+        (0.1, 9),
+        (0.1, 9),
+        0,
+        &["pass: 3 pass", "not worse by 3.0 % (inference)"],
+    );
+    check((0.1, 9), (0.08, 9), 0, &["improved: 1 improved, 2 pass"]);
+    check(
+        (0.1, 9),
+        (0.11, 9),
+        1,
+        &["REGRESSED: 1 regressed, 2 pass", "+10.0 % [+10.0, +10.0]"],
+    );
+    check(
+        (0.1, 9),
+        (0.1, 8),
+        1,
+        &["output_tokens: 10 of 10 values differ"],
+    );
+}
+
+#[test]
+fn pairs_are_written_for_other_programs() {
+    let builds = Builds::new(&build(0.1, 9), &build(0.11, 9));
+    let file = builds.path("pairs.csv");
+    let output = builds.ab(&["--json", "--pairs", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["verdict"], "regressed");
+    let series = store::gate::pairs_file::parse(&fs::read_to_string(file).unwrap()).unwrap();
+    let timed = series
+        .iter()
+        .find(|series| series.metric == store::Metric::Inference);
+    let sessions: Vec<usize> = timed.unwrap().sessions.iter().map(Vec::len).collect();
+    assert_eq!(sessions, [10, 10]);
+}
+
+#[test]
+fn what_cannot_be_compared_is_broken() {
+    let check = |output: Output, part: &str| {
+        let said = String::from_utf8(output.stderr.clone()).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains(part) && output.stdout.is_empty(), "{said}");
+    };
+    let builds = Builds::new(&build(0.1, 9), "echo hello");
+    check(builds.ab(&[]), "worker said what is no message: \"hello\"");
+    check(
+        ab(&builds.path("none"), &builds.path("head"), &[]),
+        "--base ",
+    );
+    check(builds.ab(&["--scenario", "nothing"]), "nothing");
+    check(builds.ab(&["--what"]), "--what");
+}
+
+/// The real program against itself, in its shortest scenario.
+#[test]
+fn a_program_is_not_worse_than_itself() {
+    let own = assert_cmd::cargo::cargo_bin!("harness").to_owned();
+    let output = ab(&own, &own, &["--scenario", "cold-load", "--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let code = output.status.code().unwrap();
+    assert!([0, 2].contains(&code), "{document:#}");
+    let rows = document["rows"].as_array().unwrap();
+    let metric = |wanted: &str| rows.iter().any(|row| row["metric"] == wanted);
+    assert!(metric("load_warm") && metric("load_memory"), "{document:#}");
+}

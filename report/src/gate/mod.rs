@@ -1,0 +1,202 @@
+//! `report check` and `report compare`: finds the two sides, has them judged, prints what came of it.
+
+mod annotate;
+mod render;
+mod source;
+mod waivers;
+
+use std::path::{Path, PathBuf};
+
+use chrono::NaiveDate;
+use store::Session;
+use store::gate::waiver::apply;
+use store::gate::{Choice, Elsewhere, Judgement, Row, Sides, choose, judge, pairs, pairs_file};
+
+use crate::archive::commit;
+use crate::error::{Error, Result};
+use source::Found;
+
+pub use annotate::{annotations, summary_file};
+pub use render::{MARKER, markdown};
+pub use store::gate::{document as json, text};
+
+/// What `report check` is asked.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The database that branches and ids are looked up in.
+    pub db: PathBuf,
+    /// What is judged.
+    pub what: What,
+    /// File of accepted regressions.
+    pub waivers: Option<PathBuf>,
+    /// The day on which waivers must still count.
+    pub today: NaiveDate,
+}
+
+/// What is judged.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// Stored runs.
+    Runs {
+        /// A run, a session, or a file of sessions.
+        candidate: String,
+        /// The same, or a branch.
+        baseline: String,
+        /// The commit that both have in common.
+        merge_base: Option<String>,
+    },
+    /// A file of pairs.
+    Pairs(PathBuf),
+}
+
+/// Judges a candidate.
+///
+/// # Errors
+/// When an input cannot be read or names nothing; a missing baseline is a verdict and no error.
+pub fn check(check: &Check) -> Result<Judgement> {
+    let mut judgement = match &check.what {
+        What::Pairs(file) => from_pairs(file)?,
+        What::Runs {
+            candidate,
+            baseline,
+            merge_base,
+        } => from_runs(&check.db, candidate, (baseline, merge_base.as_deref()))?,
+    };
+    if let Some(file) = &check.waivers {
+        apply(&mut judgement, &waivers::read(file)?, check.today);
+    }
+    Ok(judgement)
+}
+
+fn from_pairs(file: &Path) -> Result<Judgement> {
+    let text = source::text(file)?;
+    let series = pairs_file::parse(&text).map_err(|reason| Error::Input {
+        place: file.display().to_string(),
+        reason,
+    })?;
+    Ok(Judgement {
+        head: format!("pairs of {}", file.display()),
+        ..pairs::judge(&series)
+    })
+}
+
+fn from_runs(
+    db: &Path,
+    candidate: &str,
+    (baseline, merge_base): (&str, Option<&str>),
+) -> Result<Judgement> {
+    let Found { source, sessions } = source::candidate(db, candidate)?;
+    let Some(newest) = sessions.last().cloned() else {
+        return Err(Error::Input {
+            place: candidate.to_owned(),
+            reason: "holds no session".to_owned(),
+        });
+    };
+    let (pool, branch) = source::baseline(db, baseline)?;
+    let own = |session: &Session| sessions.iter().any(|head| head.id == session.id);
+    let mut offered = pool.sessions;
+    offered.retain(|session| !own(session));
+    let choice = Choice {
+        branch: branch.as_deref(),
+        merge_base,
+    };
+    let found = choose(&newest, &offered, choice);
+    let head = source.sides(&sessions)?;
+    let mut judgement = Judgement {
+        base: found.why.clone(),
+        head: words(&sessions),
+        ..Judgement::default()
+    };
+    if found.sessions.is_empty() {
+        judgement.rows = vec![Row::missing("*", format!("no baseline: {}", found.why))];
+        return Ok(judgement);
+    }
+    let pick = |numbers: &[usize]| -> Vec<Session> {
+        numbers.iter().map(|&at| offered[at].clone()).collect()
+    };
+    let base = pick(&found.sessions);
+    judgement.base = format!("{}: {}", found.why, words(&base));
+    if found.elsewhere {
+        judgement.watermark = Some(machines(&base, &newest));
+    }
+    judgement.rows = judge(Sides {
+        base: &pool.source.sides(&base)?,
+        head: &head,
+        history: &pool.source.sides(&pick(&found.history))?,
+        floors: &pool.source.floors(&newest)?,
+        elsewhere: match found.elsewhere {
+            true => Elsewhere::Refused,
+            false => Elsewhere::Here,
+        },
+    });
+    Ok(judgement)
+}
+
+/// Compares two runs or sessions cell by cell, wherever they were measured; nothing is gated.
+///
+/// # Errors
+/// When an input cannot be read or names nothing.
+pub fn compare(db: &Path, base: &str, head: &str) -> Result<Judgement> {
+    let (base, head) = (source::one(db, base)?, source::one(db, head)?);
+    let (first, second) = (&base.sessions[0], &head.sessions[0]);
+    let watermark = apart(first, second);
+    let elsewhere = match first.machine.key() == second.machine.key() {
+        true => Elsewhere::Here,
+        false => Elsewhere::Shown,
+    };
+    let rows = judge(Sides {
+        base: &base.source.sides(&base.sessions)?,
+        head: &head.source.sides(&head.sessions)?,
+        history: &[],
+        floors: &base.source.floors(first)?,
+        elsewhere,
+    });
+    Ok(Judgement {
+        base: words(&base.sessions),
+        head: words(&head.sessions),
+        watermark,
+        rows,
+        notes: Vec::new(),
+    })
+}
+
+/// Why two sessions must not be taken for alike.
+fn apart(base: &Session, head: &Session) -> Option<String> {
+    let pairs = [
+        ("machines", base.machine.describe(), head.machine.describe()),
+        ("suites", base.suite.clone(), head.suite.clone()),
+        ("profiles", base.profile.clone(), head.profile.clone()),
+    ];
+    let differ = pairs.into_iter().filter(|(_, base, head)| base != head);
+    let differ: Vec<String> = differ
+        .map(|(what, base, head)| format!("other {what}: {base} against {head}"))
+        .collect();
+    (!differ.is_empty()).then(|| differ.join("; "))
+}
+
+fn machines(base: &[Session], head: &Session) -> String {
+    let base = base
+        .last()
+        .map_or_else(String::new, |session| session.machine.describe());
+    format!(
+        "base on {base}, head on {}: counters and answers alone are judged",
+        head.machine.describe()
+    )
+}
+
+/// Sessions in words: commit, branch, day, profile.
+fn words(sessions: &[Session]) -> String {
+    let word = |session: &Session| {
+        format!(
+            "{} ({}, {})",
+            commit(session),
+            session.at.format("%Y-%m-%d"),
+            session.profile
+        )
+    };
+    match sessions {
+        [] => String::new(),
+        [one] => word(one),
+        [first, .., last] => format!("{} to {}", word(first), word(last)),
+    }
+}

@@ -1,0 +1,219 @@
+//! Where a side comes from: a database, a file of exported sessions, an id, or a branch.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use store::db::Noise;
+use store::gate::Side;
+use store::{Db, Document, RunFilter, Session};
+
+use crate::error::{Error, Result};
+
+/// Fewest digits of an id that name a run or session.
+const LEAST_DIGITS: usize = 8;
+
+/// Most bytes of a text file.
+const LARGEST: u64 = 1 << 30;
+
+/// What every SQLite file begins with.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// Something that holds sessions.
+pub(super) enum Source {
+    Db(Db),
+    Documents(Vec<Document>),
+}
+
+/// Sessions of a source, oldest first.
+pub(super) struct Found {
+    pub(super) source: Source,
+    pub(super) sessions: Vec<Session>,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self> {
+        use std::io::Read as _;
+        let mut start = [0; 16];
+        let read = fs::File::open(path).and_then(|file| file.take(16).read(&mut start));
+        let is_json =
+            read.is_ok_and(|length| start[..length].trim_ascii_start().first() == Some(&b'{'));
+        if is_json && start != *SQLITE {
+            let documents = Document::parse(&text(path)?)?;
+            return Ok(Self::Documents(documents));
+        }
+        Ok(Self::Db(Db::open_existing(path)?))
+    }
+
+    fn sessions(&self) -> Result<Vec<Session>> {
+        match self {
+            Self::Db(db) => Ok(db.sessions()?),
+            Self::Documents(documents) => {
+                let mut sessions: Vec<Session> = documents
+                    .iter()
+                    .map(|document| document.session.clone())
+                    .collect();
+                sessions.sort_by_key(|session| (session.at, session.id));
+                Ok(sessions)
+            }
+        }
+    }
+
+    /// Sessions with their runs, in the same order.
+    pub(super) fn sides(&self, sessions: &[Session]) -> Result<Vec<Side>> {
+        let side = |session: &Session| {
+            let session = session.clone();
+            let runs = match self {
+                Self::Db(db) => db.runs(&RunFilter {
+                    session: Some(session.id),
+                    ..RunFilter::default()
+                })?,
+                Self::Documents(documents) => {
+                    let of = documents
+                        .iter()
+                        .filter(|document| document.session.id == session.id);
+                    of.flat_map(|document| document.runs.clone()).collect()
+                }
+            };
+            Ok(Side { session, runs })
+        };
+        sessions.iter().map(side).collect()
+    }
+
+    /// The noise floors of a session's machine.
+    pub(super) fn floors(&self, session: &Session) -> Result<Vec<Noise>> {
+        match self {
+            Self::Db(db) => Ok(db.noise(&session.machine.key())?),
+            Self::Documents(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The session that an id names: its own, or that of one of its runs.
+    fn named(&self, id: &str) -> Result<Option<Session>> {
+        let starts = |uuid: store::Uuid| uuid.to_string().starts_with(&id.to_lowercase());
+        let sessions = self.sessions()?;
+        let mut named: Vec<&Session> = sessions
+            .iter()
+            .filter(|session| starts(session.id))
+            .collect();
+        if named.is_empty() {
+            let of: HashMap<_, _> = sessions
+                .iter()
+                .map(|session| (session.id, session))
+                .collect();
+            let owners = self.runs_named(&starts)?;
+            named = owners
+                .iter()
+                .filter_map(|owner| of.get(owner).copied())
+                .collect();
+            named.dedup_by_key(|session| session.id);
+        }
+        match named.as_slice() {
+            [] => Ok(None),
+            [one] => Ok(Some((*one).clone())),
+            several => Err(Error::Input {
+                place: id.to_owned(),
+                reason: format!("names {} sessions: give more digits", several.len()),
+            }),
+        }
+    }
+
+    /// The sessions of runs whose ids fit.
+    fn runs_named(&self, fits: &dyn Fn(store::Uuid) -> bool) -> Result<Vec<store::Uuid>> {
+        let runs = match self {
+            Self::Db(db) => db.runs(&RunFilter::default())?,
+            Self::Documents(documents) => documents.iter().flat_map(|d| d.runs.clone()).collect(),
+        };
+        Ok(runs
+            .iter()
+            .filter(|run| fits(run.id))
+            .map(|run| run.session)
+            .collect())
+    }
+}
+
+/// What is judged: of a file, its newest session and the others of that commit; of an id, its session.
+pub(super) fn candidate(db: &Path, name: &str) -> Result<Found> {
+    if !Path::new(name).is_file() {
+        return one(db, name);
+    }
+    let source = Source::open(Path::new(name))?;
+    let mut sessions = source.sessions()?;
+    let Some(newest) = sessions.last().cloned() else {
+        return Ok(Found { source, sessions });
+    };
+    sessions.retain(|session| session.id == newest.id || is_rerun(session, &newest));
+    Ok(Found { source, sessions })
+}
+
+/// Whether a session measured exactly what another did.
+fn is_rerun(session: &Session, newest: &Session) -> bool {
+    let (own, other) = (&session.environment, &newest.environment);
+    own.commit.is_some()
+        && own.commit == other.commit
+        && (own.dirty, other.dirty) == (Some(false), Some(false))
+        && own.release == other.release
+        && session.finished.is_some()
+        && session.machine == newest.machine
+        && (&session.suite, &session.profile) == (&newest.suite, &newest.profile)
+}
+
+/// Where a baseline is chosen from, and the branch it must be of: sessions of a file, one session by
+/// its id, else a branch of the database.
+pub(super) fn baseline(db: &Path, name: &str) -> Result<(Found, Option<String>)> {
+    if Path::new(name).is_file() {
+        let source = Source::open(Path::new(name))?;
+        let sessions = source.sessions()?;
+        return Ok((Found { source, sessions }, None));
+    }
+    let source = Source::open(db)?;
+    if let Some(session) = by_id(&source, name)? {
+        let sessions = vec![session];
+        return Ok((Found { source, sessions }, None));
+    }
+    let sessions = source.sessions()?;
+    Ok((Found { source, sessions }, Some(name.to_owned())))
+}
+
+/// One session: by its id or that of a run, or the newest of a file.
+pub(super) fn one(db: &Path, name: &str) -> Result<Found> {
+    let unknown = |reason: &str| Error::Input {
+        place: name.to_owned(),
+        reason: reason.to_owned(),
+    };
+    if Path::new(name).is_file() {
+        let source = Source::open(Path::new(name))?;
+        let newest = source.sessions()?.pop();
+        let sessions = vec![newest.ok_or_else(|| unknown("holds no session"))?];
+        return Ok(Found { source, sessions });
+    }
+    let source = Source::open(db)?;
+    let session = by_id(&source, name)?;
+    let known = "is no file, and no run or session of this database: `store list` prints ids";
+    let sessions = vec![session.ok_or_else(|| unknown(known))?];
+    Ok(Found { source, sessions })
+}
+
+fn by_id(source: &Source, name: &str) -> Result<Option<Session>> {
+    let is_id =
+        name.len() >= LEAST_DIGITS && name.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    match is_id {
+        true => source.named(name),
+        false => Ok(None),
+    }
+}
+
+/// The text of a file.
+pub(super) fn text(path: &Path) -> Result<String> {
+    let wrong = |reason: String| Error::Input {
+        place: path.display().to_string(),
+        reason,
+    };
+    let length = fs::metadata(path)
+        .map_err(|error| wrong(error.to_string()))?
+        .len();
+    if length > LARGEST {
+        return Err(wrong("over 1 GiB is too long".to_owned()));
+    }
+    fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
+}

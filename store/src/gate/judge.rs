@@ -1,0 +1,307 @@
+//! Stored sessions against stored sessions: which rows there are, and how each is compared.
+
+use std::collections::BTreeSet;
+
+use super::blocked::{self, Epochs, Noise};
+use super::decide::{Finding, decide};
+use super::history::spread;
+use super::row::{Row, Verdict};
+use super::{exact, score};
+use crate::db::Noise as Floor;
+use crate::metric::Metric;
+use crate::run::{Cell, Outcome, Run, Sample, Session};
+use crate::stats::epoch_medians;
+
+/// A session with its runs.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The session.
+    pub session: Session,
+    /// Its runs.
+    pub runs: Vec<Run>,
+}
+
+/// What becomes of clocks and memory where the sides are of different machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// The same machine: everything is compared.
+    Here,
+    /// Compared all the same, for a reader who was told.
+    Shown,
+    /// Not compared; counters and answers still are.
+    Refused,
+}
+
+/// Both sides of a comparison, and what is known of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides<'a> {
+    /// Sessions of the base, oldest first.
+    pub base: &'a [Side],
+    /// Sessions of the head.
+    pub head: &'a [Side],
+    /// Earlier sessions of the same machine, oldest first, the base among them: how it varies.
+    pub history: &'a [Side],
+    /// Its measured noise floors.
+    pub floors: &'a [Floor],
+    /// Whether both are of one machine.
+    pub elsewhere: Elsewhere,
+}
+
+/// How a metric is compared; none for circumstances and for what follows from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Clock,
+    Counter,
+    /// A counter of floating-point bits, which differ between processors.
+    Bits,
+    Peak,
+    Score,
+}
+
+const fn kind(metric: Metric) -> Option<Kind> {
+    use Metric as M;
+    Some(match metric {
+        M::Startup | M::LoadCold | M::LoadWarm | M::FirstInference | M::Inference => Kind::Clock,
+        M::ImagePrep | M::VisionEncode | M::Prefill | M::Ttft | M::InterToken => Kind::Clock,
+        M::Decode | M::LoadMemory | M::LoadPeak | M::InferPeak | M::PeakMemory => Kind::Clock,
+        M::PromptTokens | M::ImageTokens | M::OutputTokens | M::OutputHash => Kind::Counter,
+        M::LogitHash => Kind::Bits,
+        M::DevicePeak => Kind::Peak,
+        M::VisionRight | M::TextRight | M::ContextRetained | M::ExactMatch => Kind::Score,
+        _ => return None,
+    })
+}
+
+/// Whether a metric is a clock or a footprint: it varies, and is compared by statistics.
+#[must_use]
+pub const fn is_clock(metric: Metric) -> bool {
+    matches!(kind(metric), Some(Kind::Clock))
+}
+
+/// Compares what two builds counted on one machine: tokens, hashes, allocation peaks. A counter that
+/// one of them does not know yet gives no row.
+#[must_use]
+pub fn counters(cell: &str, base: &[Sample], head: &[Sample]) -> Vec<Row> {
+    let of = |side: &'_ [Sample], metric| side.iter().position(|sample| sample.metric == metric);
+    let row = |&metric: &Metric| {
+        let (base, head) = (&base[of(base, metric)?], &head[of(head, metric)?]);
+        match kind(metric)? {
+            Kind::Counter | Kind::Bits => Some(exact::compare(cell, metric, &[base], head)),
+            Kind::Peak => exact::compare_peak(cell, metric, &[base], head),
+            Kind::Clock | Kind::Score => None,
+        }
+    };
+    Metric::ALL.iter().filter_map(row).collect()
+}
+
+/// Every row: each gated metric of each cell of either side, decided together.
+#[must_use]
+pub fn judge(sides: Sides<'_>) -> Vec<Row> {
+    let of = |side: &Side| {
+        side.runs
+            .iter()
+            .map(|run| name(&run.cell))
+            .collect::<Vec<_>>()
+    };
+    let both = sides.base.iter().chain(sides.head);
+    let cells: BTreeSet<String> = both.flat_map(of).collect();
+    decide(
+        cells
+            .iter()
+            .flat_map(|cell| findings(sides, cell))
+            .collect(),
+    )
+}
+
+/// `model/scenario/backend/device`: what waivers name.
+#[must_use]
+pub fn name(cell: &Cell) -> String {
+    format!(
+        "{}/{}/{}/{}",
+        cell.model, cell.scenario, cell.backend, cell.device
+    )
+}
+
+fn findings(sides: Sides<'_>, cell: &str) -> Vec<Finding> {
+    let (base, head) = (runs(sides.base, cell), runs(sides.head, cell));
+    if let Some(reason) = missing(&base, &head) {
+        let row = Row::bare(cell, None, Verdict::Missing, reason);
+        return vec![Finding::Decided(row)];
+    }
+    let head = measured(&head);
+    let like = |run: &&Run| {
+        head.iter()
+            .all(|head| other(&head.cell, &run.cell).is_none())
+    };
+    let base: Vec<&Run> = measured(&base).into_iter().filter(like).collect();
+    let history: Vec<&Run> = measured(&runs(sides.history, cell))
+        .into_iter()
+        .filter(like)
+        .collect();
+    let case = Case {
+        sides,
+        cell,
+        base,
+        head,
+        history,
+    };
+    let refused = sides.elsewhere == Elsewhere::Refused;
+    let clocks = refused.then(|| {
+        let reason = "clocks and memory of another machine are not compared".to_owned();
+        Finding::Decided(Row::bare(cell, None, Verdict::Missing, reason))
+    });
+    let rows = Metric::ALL.iter().filter_map(|&metric| case.metric(metric));
+    clocks.into_iter().chain(rows).collect()
+}
+
+/// The newest run of a cell in each session.
+fn runs<'a>(sides: &'a [Side], cell: &str) -> Vec<&'a Run> {
+    let newest = |side: &'a Side| {
+        let of = side.runs.iter().filter(|run| name(&run.cell) == cell);
+        of.max_by_key(|run| (run.at, run.id))
+    };
+    sides.iter().filter_map(newest).collect()
+}
+
+fn measured<'a>(runs: &[&'a Run]) -> Vec<&'a Run> {
+    let measured = |run: &&&Run| matches!(run.outcome, Outcome::Measured { .. });
+    runs.iter().filter(measured).copied().collect()
+}
+
+/// Why a cell has nothing to compare.
+fn missing(base: &[&Run], head: &[&Run]) -> Option<String> {
+    let failed = |run: &&&Run| matches!(run.outcome, Outcome::Failed { .. });
+    if let Some(run) = head.iter().find(failed) {
+        return Some(failure("failed", run));
+    }
+    let Some(newest) = head.last() else {
+        return Some("vanished: the base has this cell, the head does not".to_owned());
+    };
+    if base.is_empty() {
+        return Some("no baseline: the base does not have this cell".to_owned());
+    }
+    let usable = measured(base);
+    match usable
+        .iter()
+        .rev()
+        .find_map(|run| other(&newest.cell, &run.cell))
+    {
+        Some(reason)
+            if usable
+                .iter()
+                .all(|run| other(&newest.cell, &run.cell).is_some()) =>
+        {
+            Some(reason)
+        }
+        None if usable.is_empty() => Some(failure("no baseline: the base failed", base[0])),
+        _ => None,
+    }
+}
+
+fn failure(what: &str, run: &Run) -> String {
+    match &run.outcome {
+        Outcome::Failed { stage, message } => format!("{what} ({}): {message}", stage.name()),
+        Outcome::Measured { .. } => what.to_owned(),
+    }
+}
+
+/// Why figures of two cells of one name must not be compared.
+fn other(head: &Cell, base: &Cell) -> Option<String> {
+    let pairs = [
+        ("kind of weights", &base.weights, &head.weights),
+        ("weights", &base.revision, &head.revision),
+        ("precision", &base.precision, &head.precision),
+    ];
+    let (what, base, head) = pairs.into_iter().find(|(_, base, head)| base != head)?;
+    Some(format!("other {what}: {base:?} before, {head:?} now"))
+}
+
+/// One cell, with its comparable runs.
+struct Case<'a> {
+    sides: Sides<'a>,
+    cell: &'a str,
+    base: Vec<&'a Run>,
+    head: Vec<&'a Run>,
+    history: Vec<&'a Run>,
+}
+
+impl Case<'_> {
+    fn metric(&self, metric: Metric) -> Option<Finding> {
+        let kind = kind(metric)?;
+        let base = samples(&self.base, metric);
+        let head = samples(&self.head, metric);
+        let away = self.sides.elsewhere != Elsewhere::Here;
+        match kind {
+            Kind::Clock if self.sides.elsewhere == Elsewhere::Refused => return None,
+            Kind::Bits if away => return None,
+            _ => (),
+        }
+        // A metric that the base did not know yet has nothing to be compared with.
+        let (first, last) = (base.first()?, head.last());
+        let Some(last) = last else {
+            return Some(Finding::Decided(self.vanished(metric)));
+        };
+        Some(match kind {
+            Kind::Clock => {
+                let sides = (&epochs(&base), &epochs(&head));
+                if sides.0.is_empty() || sides.1.is_empty() {
+                    return Some(Finding::Decided(self.vanished(metric)));
+                }
+                blocked::compare(self.cell, metric, sides, self.noise(metric))
+            }
+            Kind::Counter | Kind::Bits => {
+                Finding::Decided(exact::compare(self.cell, metric, &base, last))
+            }
+            Kind::Peak => Finding::Decided(exact::compare_peak(self.cell, metric, &base, last)?),
+            Kind::Score => score::compare(self.cell, metric, base.last().unwrap_or(first), last),
+        })
+    }
+
+    fn vanished(&self, metric: Metric) -> Row {
+        let load = matches!(metric, Metric::LoadCold | Metric::LoadWarm);
+        if load && !samples(&self.head, Metric::LoadUnknown).is_empty() {
+            let reason = "the state of the page cache was not proved this time".to_owned();
+            return Row::bare(self.cell, Some(metric), Verdict::Inconclusive, reason);
+        }
+        let voids = self.head.iter().flat_map(|run| run.voids());
+        let why = voids
+            .filter(|void| void.metric.is_none_or(|void| void == metric))
+            .last();
+        let reason = match why {
+            Some(void) => format!("void: {}", void.reason),
+            None => "vanished: the base has this figure, the head does not".to_owned(),
+        };
+        Row::bare(self.cell, Some(metric), Verdict::Missing, reason)
+    }
+
+    fn noise(&self, metric: Metric) -> Noise {
+        if self.sides.elsewhere != Elsewhere::Here {
+            return Noise::default();
+        }
+        let mean = |epochs: &Vec<f64>| {
+            epochs.iter().map(|value| value.ln()).sum::<f64>() / epochs.len() as f64
+        };
+        let past: Vec<f64> = epochs(&samples(&self.history, metric))
+            .iter()
+            .map(mean)
+            .collect();
+        let floor = self
+            .sides
+            .floors
+            .iter()
+            .find(|floor| floor.metric == metric);
+        Noise {
+            spread: spread(&past).filter(|spread| spread.sigma.is_finite()),
+            floor: floor.map(|floor| floor.floor),
+        }
+    }
+}
+
+fn samples<'a>(runs: &[&'a Run], metric: Metric) -> Vec<&'a Sample> {
+    runs.iter().filter_map(|run| run.sample(metric)).collect()
+}
+
+fn epochs(samples: &[&Sample]) -> Epochs {
+    let medians = samples.iter().map(|sample| epoch_medians(sample));
+    medians.filter(|epochs| !epochs.is_empty()).collect()
+}

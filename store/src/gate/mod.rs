@@ -1,0 +1,29 @@
+//! Whether a change made anything worse: a verdict for each cell and metric, with its reason.
+//!
+//! Three ways to compare, one way to decide. [`pairs`]: both programs in turn on one machine, the
+//! sharpest. [`blocked`]: stored runs, one side after the other, where the machine's own past says how
+//! far two nights differ. [`exact`] and [`score`]: counters and answers, which no clock disturbs. All
+//! rows are decided together by [`decide`], so that many rows raise no more false alarms than one.
+//! Pure.
+
+pub mod baseline;
+mod blocked;
+mod decide;
+mod document;
+mod exact;
+mod history;
+mod judge;
+pub mod pairs;
+pub mod pairs_file;
+mod row;
+mod score;
+pub mod signed;
+mod student;
+mod text;
+pub mod waiver;
+
+pub use baseline::{Baseline, Choice, choose};
+pub use document::document;
+pub use judge::{Elsewhere, Side, Sides, counters, is_clock, judge, name};
+pub use row::{Extent, Judgement, Row, Verdict};
+pub use text::{headers, lines, reasons, text};
