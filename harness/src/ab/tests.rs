@@ -54,10 +54,11 @@ fn fight(base: Launcher, head: Launcher) -> (Judgement, Vec<usize>) {
     let cell = cell();
     let rules = rules(base, head);
     let (series, judgement) = measure(&rules, vec![Duel::new(&cell)], &mut Vec::new()).unwrap();
-    let sessions = series
+    let timed = series
         .iter()
-        .flat_map(|series| series.sessions.iter().map(Vec::len));
-    (judgement, sessions.collect())
+        .find(|series| series.metric == Metric::Inference);
+    let sessions = timed.unwrap().sessions.iter().map(Vec::len).collect();
+    (judgement, sessions)
 }
 
 fn row(judgement: &Judgement, metric: Metric) -> (Verdict, String) {
