@@ -141,23 +141,15 @@ fn runs_that_must_not_be_stored_are_refused_whole() {
 }
 
 #[test]
-fn a_gate_reads_the_newest_finished_sessions_of_a_branch() {
+fn the_beginning_of_a_runs_id_names_its_session() {
     let dir = tempdir().expect("a folder");
-    let mut db = filled(&dir.path().join("results.db"));
-    let key = machine().key();
-    let newest = |db: &Db, branch: &str, most| -> Vec<_> {
-        let found = db.newest_sessions(&key, branch, most).expect("sessions");
-        found.iter().map(|session| session.id).collect()
-    };
-    assert_eq!(
-        newest(&db, "main", 5),
-        [session(1).id],
-        "the second was cut off"
-    );
-    db.finish(session(2).id, moment(3000)).expect("finished");
-    assert_eq!(newest(&db, "main", 5), [session(2).id, session(1).id]);
-    assert_eq!(newest(&db, "main", 1), [session(2).id]);
-    assert!(newest(&db, "other", 5).is_empty());
+    let db = filled(&dir.path().join("results.db"));
+    let owners = |digits: &str| db.owners(digits).expect("sessions");
+    let whole = run(&session(2), 1).id.to_string();
+    assert_eq!(owners(&whole), [session(2).id]);
+    assert_eq!(owners(&whole.to_uppercase()), [session(2).id]);
+    assert_eq!(owners(&whole[..8]), [session(1).id, session(2).id]);
+    assert!(owners("ffffffff").is_empty() && owners("%").is_empty());
 }
 
 #[test]

@@ -74,13 +74,12 @@ impl<'a> Duel<'a> {
     /// # Errors
     /// Names the program that does not.
     pub(super) fn warm_up(&mut self, rules: &Rules) -> Result<()> {
-        for side in 0..2 {
+        for (side, name) in NAMES.iter().enumerate() {
             self.worker(rules, side, 0).map_err(|failure| {
                 let program = rules.launchers[side].program.display();
                 anyhow!(
-                    "--{} {program}: {}: {}; where it is an older or newer build, its workers may speak \
+                    "--{name} {program}: {}: {}; where it is an older or newer build, its workers may speak \
                      otherwise: run the newer one's `ab`",
-                    NAMES[side],
                     self.name(),
                     failure.message
                 )

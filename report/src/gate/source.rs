@@ -101,7 +101,7 @@ impl Source {
                 .iter()
                 .map(|session| (session.id, session))
                 .collect();
-            let owners = self.runs_named(&starts)?;
+            let owners = self.owners(id)?;
             named = owners
                 .iter()
                 .filter_map(|owner| of.get(owner).copied())
@@ -118,17 +118,16 @@ impl Source {
         }
     }
 
-    /// The sessions of runs whose ids fit.
-    fn runs_named(&self, fits: &dyn Fn(store::Uuid) -> bool) -> Result<Vec<store::Uuid>> {
-        let runs = match self {
-            Self::Db(db) => db.runs(&RunFilter::default())?,
-            Self::Documents(documents) => documents.iter().flat_map(|d| d.runs.clone()).collect(),
-        };
-        Ok(runs
-            .iter()
-            .filter(|run| fits(run.id))
-            .map(|run| run.session)
-            .collect())
+    /// The sessions of the runs whose id begins like this.
+    fn owners(&self, id: &str) -> Result<Vec<store::Uuid>> {
+        match self {
+            Self::Db(db) => Ok(db.owners(id)?),
+            Self::Documents(documents) => {
+                let runs = documents.iter().flat_map(|document| &document.runs);
+                let named = runs.filter(|run| run.id.to_string().starts_with(&id.to_lowercase()));
+                Ok(named.map(|run| run.session).collect())
+            }
+        }
     }
 }
 

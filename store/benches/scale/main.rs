@@ -20,7 +20,7 @@ const MACHINES: u64 = 10;
 const NIGHTS: u32 = 3 * 365;
 
 /// Newest sessions that a gate reads beside the candidate.
-const BASELINE: u32 = 30;
+const BASELINE: usize = 30;
 
 fn main() -> store::Result<()> {
     let nights = nights_asked_for();
@@ -49,9 +49,13 @@ fn main() -> store::Result<()> {
     let mut db = Db::open(&union)?;
     let key = Nights::new(0).machine().key();
     timed("what a gate reads: 31 sessions of a machine", || {
-        let sessions = db.newest_sessions(&key, "main", 1 + BASELINE)?;
+        let sessions = db.sessions()?;
+        let own = sessions
+            .iter()
+            .rev()
+            .filter(|session| session.machine.key() == key);
         let mut found = 0;
-        for session in &sessions {
+        for session in own.take(1 + BASELINE) {
             let of = RunFilter {
                 session: Some(session.id),
                 ..RunFilter::default()

@@ -51,16 +51,18 @@ impl Db {
         self.each(query, (), |row| machine(&Cells::new("machine", row, "key")))
     }
 
-    /// The newest sessions of a machine on a branch that came to their end, newest first, at most this
-    /// many: what a gate compares with.
+    /// Ids of the sessions that hold a run whose id begins like this, in order.
     ///
     /// # Errors
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
-    pub fn newest_sessions(&self, machine: &str, branch: &str, most: u32) -> Result<Vec<Session>> {
-        let tail = "WHERE session.machine = ?1 AND branch = ?2 AND finished IS NOT NULL
-            ORDER BY session.at DESC, session.id DESC LIMIT ?3";
-        let newest = self.each_session(tail, (machine, branch, most))?;
-        newest.into_iter().collect()
+    pub fn owners(&self, digits: &str) -> Result<Vec<Uuid>> {
+        // A range, which the index of ids answers; `~` sorts behind every digit.
+        let query =
+            "SELECT DISTINCT session AS id FROM run WHERE id >= ?1 AND id < ?1 || '~' ORDER BY 1";
+        let rows = self.each(query, [digits.to_lowercase()], |row| {
+            Cells::new("run", row, "id").id("id")
+        })?;
+        rows.into_iter().collect()
     }
 
     /// The newest session of a plan on a machine, if it was cut off.

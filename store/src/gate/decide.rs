@@ -64,8 +64,8 @@ fn bound(chances: &[f64]) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let share = FALSE_SHARE / sorted.len().max(1) as f64;
     let ranked = sorted.iter().enumerate();
-    let passing = ranked.filter(|(at, p)| **p <= share * (at + 1) as f64);
-    passing.last().map_or(0.0, |(_, p)| *p)
+    let mut passing = ranked.filter(|(at, p)| **p <= share * (at + 1) as f64);
+    passing.next_back().map_or(0.0, |(_, p)| *p)
 }
 
 fn verdict(shown: Shown, bound: f64, rows: usize) -> Row {

@@ -263,10 +263,11 @@ impl Case<'_> {
             let reason = "the state of the page cache was not proved this time".to_owned();
             return Row::bare(self.cell, Some(metric), Verdict::Inconclusive, reason);
         }
-        let voids = self.head.iter().flat_map(|run| run.voids());
-        let why = voids
-            .filter(|void| void.metric.is_none_or(|void| void == metric))
-            .last();
+        let why = self
+            .head
+            .iter()
+            .flat_map(|run| run.voids())
+            .rfind(|void| void.metric.is_none_or(|void| void == metric));
         let reason = match why {
             Some(void) => format!("void: {}", void.reason),
             None => "vanished: the base has this figure, the head does not".to_owned(),
