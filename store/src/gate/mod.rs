@@ -1,9 +1,9 @@
 //! Whether a change made anything worse: a verdict for each cell and metric, with its reason.
 //!
 //! Three ways to compare, one way to decide. [`pairs`]: both programs in turn on one machine, the
-//! sharpest. [`blocked`]: stored runs, one side after the other, where the machine's own past says how
-//! far two nights differ. [`exact`] and [`score`]: counters and answers, which no clock disturbs. All
-//! rows are decided together by [`decide`], so that many rows raise no more false alarms than one.
+//! sharpest. `blocked`: stored runs, one side after the other, where the machine's own past says how
+//! far two nights differ. `exact` and `score`: counters and answers, which no clock disturbs. All
+//! rows are decided together by `decide`, so that many rows raise no more false alarms than one.
 //! Pure.
 
 pub mod baseline;
