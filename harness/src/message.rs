@@ -79,6 +79,15 @@ pub struct Replay {
     pub fails: bool,
 }
 
+/// Another model of the plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Bytes of its weight files.
+    pub weight_bytes: u64,
+}
+
 /// What one worker is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
@@ -98,8 +107,8 @@ pub struct Task {
     pub probes: PathBuf,
     /// What this epoch's random choices grow from: the same in every session of a plan.
     pub seed: u64,
-    /// Folder of another model of the plan, to be loaded beside this one; none where there is none.
-    pub neighbour: Option<PathBuf>,
+    /// Another model of the plan, to be loaded beside this one; none where there is none.
+    pub neighbour: Option<Neighbour>,
     /// Share of the weight files' pages in memory just before the start, where it was proved.
     pub residency: Option<f64>,
     /// `t_spawn` on [`crate::measure::now_ns`]'s axis, which all processes of one boot share.

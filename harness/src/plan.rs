@@ -1,12 +1,10 @@
 //! What is to be measured, in order, and the hash by which an interrupted session is known again.
 //! Pure.
 
-use std::path::PathBuf;
-
 use sha2::{Digest, Sha256};
 use store::{Cell, Run};
 
-use crate::message::Epoch;
+use crate::message::{Epoch, Neighbour};
 use crate::models::{Backend, Device, Place, Precision};
 use crate::scenarios::{Needs, Profile, Scenario};
 use crate::source::Model;
@@ -47,8 +45,8 @@ pub struct Planned {
     pub precision: Precision,
     /// Its fresh processes, in order.
     pub epochs: Vec<Epoch>,
-    /// Folder of another model of the plan, if there is one.
-    pub neighbour: Option<PathBuf>,
+    /// Another model of the plan, if there is one.
+    pub neighbour: Option<Neighbour>,
 }
 
 impl std::fmt::Debug for Planned {
@@ -105,7 +103,10 @@ impl Plan {
             let neighbour = others
                 .take(wanted.models.len() - 1)
                 .find(|other| other.dir != model.dir)
-                .map(|other| other.dir.clone());
+                .map(|other| Neighbour {
+                    dir: other.dir.clone(),
+                    weight_bytes: other.weight_bytes,
+                });
             for &Place { backend, device } in &wanted.places {
                 for &scenario in &wanted.scenarios {
                     if model.weights == "dummy" && scenario.needs() == Needs::TrainedWeights {

@@ -11,7 +11,7 @@ use crate::measure::{Clock, now_ns};
 use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
 use crate::models::{self, Place};
 use crate::probes::ProbeSet;
-use crate::scenarios::probe::OwnProcess;
+use crate::scenarios::probe::{Other, OwnProcess};
 use crate::scenarios::{self, Birth, Gauge, Probe};
 
 /// Exit code where the parent is gone: there is nobody left to tell.
@@ -117,17 +117,19 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     say(&Message::Loaded(subject.loaded().clone()));
 
     let set = ProbeSet::load(&task.probes).map_err(|error| (Stage::Ask, format!("{error:#}")))?;
-    let neighbour = task.neighbour.as_ref().map(|dir| {
+    let load_other = task.neighbour.as_ref().map(|other| {
         let precision = task.precision;
-        move || Ok(models::load(dir, backend, device, precision)?)
+        move || Ok(models::load(&other.dir, backend, device, precision)?)
     });
+    let weights = task.neighbour.as_ref().map(|other| other.weight_bytes);
+    let other = weights.zip(load_other.as_ref());
     let mut probe = Probe {
         set: &set,
         epoch: &task.epoch,
         birth,
         references: &task.references,
         seed: task.seed,
-        neighbour: neighbour.as_ref().map(|load| load as _),
+        neighbour: other.map(|(weight_bytes, load)| Other { weight_bytes, load }),
         model_time: birth.startup + birth.load,
         gauge: &gauge,
         out: &mut |message| say(&message),

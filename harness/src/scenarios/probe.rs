@@ -51,6 +51,11 @@ pub trait Gauge {
         self.footprint()
     }
 
+    /// Bytes that programs can still have without swapping.
+    fn available(&self) -> Option<u64> {
+        None
+    }
+
     /// How hot the machine finds itself.
     fn thermal(&self) -> Option<Thermal> {
         None
@@ -90,6 +95,10 @@ impl Gauge for OwnProcess {
             Device::Cuda => models::memory(self.place).ok()?.active,
             Device::Cpu | Device::Metal => self.footprint(),
         }
+    }
+
+    fn available(&self) -> Option<u64> {
+        Sampler::new(None).read().state.available
     }
 
     fn thermal(&self) -> Option<Thermal> {
@@ -171,6 +180,15 @@ pub struct Place<'a> {
     pub arm: &'a str,
 }
 
+/// Another model of the plan.
+#[derive(Clone, Copy)]
+pub struct Other<'a> {
+    /// Bytes of its weight files.
+    pub weight_bytes: u64,
+    /// Loads it.
+    pub load: &'a dyn Fn() -> Result<Box<dyn Subject>, AskError>,
+}
+
 /// The instrument of one epoch.
 pub struct Probe<'a> {
     /// Pictures and questions.
@@ -184,7 +202,7 @@ pub struct Probe<'a> {
     /// What this epoch's random choices grow from.
     pub seed: u64,
     /// Loads another model of the plan beside the one under test; none where there is none.
-    pub neighbour: Option<&'a dyn Fn() -> Result<Box<dyn Subject>, AskError>>,
+    pub neighbour: Option<Other<'a>>,
     /// Time inside the model so far, see [`crate::message::Message::Done`].
     pub model_time: Duration,
     /// Counters of this process.

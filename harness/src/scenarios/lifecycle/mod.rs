@@ -6,10 +6,11 @@ mod tests;
 use std::time::Duration;
 
 use store::Metric;
+use store::metric::Unit;
 use store::stats::stop::settled;
 
 use crate::message::Epoch;
-use crate::subject::{AskError, Message, Stop, Subject};
+use crate::subject::{AskError, Loaded, Message, Stop, Subject};
 
 use super::probe::{Asked, Question};
 use super::warm_inference::{DESCRIBE, Pictures};
@@ -33,6 +34,9 @@ const FIXED: usize = 32;
 /// Requests before the first that is timed, where two in a row do not agree earlier.
 const WARM_UP: usize = 8;
 
+/// Memory that another model needs, by its weights: they, activations, and what else it makes.
+const ROOM: f64 = 1.3;
+
 /// Time between dropping a model and looking at the memory.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -41,8 +45,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// In `cycles` memory is read after each answer and half a second after each unloading, which drops
 /// the model, empties the library's caches and waits for the device. In `beside` the same request
 /// is timed before another model of the plan is loaded in the same process, while that is there,
-/// and after it was dropped; both models must fit into memory. Without another model in the plan a
-/// finding says so.
+/// and after it was dropped. Without another model in the plan, or room for it, a finding says so.
 pub(super) struct Lifecycle;
 
 impl Scenario for Lifecycle {
@@ -158,15 +161,19 @@ impl Visit<'_, '_> {
 
     /// Times the model before, beside and after another one.
     fn beside(mut self, subject: &mut dyn Subject) -> Result<(), AskError> {
-        let Some(load) = self.probe.neighbour else {
+        let Some(neighbour) = self.probe.neighbour else {
             let text = "no other model in this plan: nothing was loaded beside this one";
             self.probe.finding(text);
             return Ok(());
         };
+        if let Some(short) = self.no_room(subject.loaded(), neighbour.weight_bytes) {
+            self.probe.finding(&short);
+            return Ok(());
+        }
         self.warm_up(subject)?;
         self.time(Metric::Inference, subject)?;
         let before = self.probe.gauge.held();
-        let other = load().and_then(|mut other| {
+        let other = (neighbour.load)().and_then(|mut other| {
             self.ask(other.as_mut(), Stop::AtStopId)?;
             Ok(other)
         });
@@ -189,6 +196,19 @@ impl Visit<'_, '_> {
             self.probe.value(Metric::NeighbourResidue, left);
         }
         self.time(Metric::AfterInference, subject)
+    }
+
+    /// Why another model is not loaded too: the system would swap, or end this process. Its weights
+    /// are taken to grow in memory as this model's did.
+    fn no_room(&self, own: &Loaded, weight_bytes: u64) -> Option<String> {
+        let growth = own.held_bytes as f64 / own.weight_bytes.max(1) as f64;
+        let need = weight_bytes as f64 * growth.max(1.0) * ROOM;
+        let free = self.probe.gauge.available().map(|bytes| bytes as f64)?;
+        let format = |bytes| Unit::Byte.format(bytes);
+        (free < need).then(|| {
+            let (free, need) = (format(free), format(need));
+            format!("no room for a second model: it needs {need}, {free} are available")
+        })
     }
 
     fn warm_up(&mut self, subject: &mut dyn Subject) -> Result<(), AskError> {

@@ -10,6 +10,7 @@ use crate::message::Message as Line;
 use crate::parent::Ledger;
 use crate::scenarios::Gauge;
 use crate::scenarios::fake::{Fake, birth, reasons, run_of, set, values};
+use crate::scenarios::probe::Other;
 use crate::subject::{Allocator, Loaded, Reply, Request};
 
 const MIB: u64 = 1 << 20;
@@ -17,6 +18,9 @@ const MIB: u64 = 1 << 20;
 /// What the process takes before a model is loaded, and what each model takes.
 const BASE: u64 = 10 * MIB;
 const MODEL: u64 = 200 * MIB;
+
+/// What the machine can still give.
+const FREE: u64 = 1000 * MIB;
 
 /// The memory of a process, and how many times as long as at first a request takes in it.
 #[derive(Clone)]
@@ -44,6 +48,10 @@ impl Gauge for Process {
 
     fn bandwidth(&self) -> Option<f64> {
         None
+    }
+
+    fn available(&self) -> Option<u64> {
+        Some(FREE)
     }
 }
 
@@ -109,8 +117,12 @@ impl Subject for Model {
     }
 }
 
-/// Runs epochs with a model, and with another one where there is one.
-fn run(epochs: &[Epoch], [model, other]: [Option<Manners>; 2]) -> (store::Run, Verdict) {
+/// Runs epochs with a model, and with another one of so many bytes of weights where there is one.
+fn run(
+    epochs: &[Epoch],
+    [model, other]: [Option<Manners>; 2],
+    weight_bytes: u64,
+) -> (store::Run, Verdict) {
     let (set, mut ledger) = (set(), Ledger::default());
     for (seed, epoch) in (0..).zip(epochs) {
         let process = Process {
@@ -134,7 +146,10 @@ fn run(epochs: &[Epoch], [model, other]: [Option<Manners>; 2]) -> (store::Run, V
             references: &[],
             gauge: &process,
             seed,
-            neighbour: Some(neighbour),
+            neighbour: Some(Other {
+                weight_bytes,
+                load: neighbour,
+            }),
             model_time: Duration::ZERO,
             out: &mut |line: Line| lines.push(line),
         };
@@ -148,17 +163,21 @@ fn run(epochs: &[Epoch], [model, other]: [Option<Manners>; 2]) -> (store::Run, V
         ledger.close_epoch(epoch);
     }
     let told = ledger.close();
-    let run = run_of("lifecycle", told.outcome, Vec::new());
+    let run = store::Run {
+        remarks: told.remarks,
+        ..run_of("lifecycle", told.outcome, Vec::new())
+    };
     let verdict = rows(std::slice::from_ref(&run))[0].lifecycle.clone();
     (run, verdict)
 }
 
 fn cycles(manners: Manners) -> (store::Run, Verdict) {
-    run(&Lifecycle.epochs(Profile::Quick), [Some(manners), None])
+    run(&Lifecycle.epochs(Profile::Quick), [Some(manners), None], 0)
 }
 
 fn beside(other: Option<Manners>) -> (store::Run, Verdict) {
-    run(&Lifecycle.epochs(Profile::Standard), [Some(GOOD), other])
+    let epochs = Lifecycle.epochs(Profile::Standard);
+    run(&epochs, [Some(GOOD), other], MODEL)
 }
 
 #[test]
@@ -242,6 +261,22 @@ fn a_second_model_that_slows_the_first_is_seen() {
     check(
         [1, 2],
         "beside another model x1.00 [1.00, 1.00], after it x2.00",
+    );
+}
+
+#[test]
+fn a_second_model_is_not_loaded_where_there_is_no_room() {
+    let epochs = Lifecycle.epochs(Profile::Standard);
+    let beside = |weights| run(&epochs, [Some(GOOD), Some(GOOD)], weights).0;
+    let asked = |run: &store::Run| values(run, Metric::BesideInference).len();
+    // 1.3 times as much must be there.
+    assert_eq!(asked(&beside(769 * MIB)), 15);
+    let refused = beside(770 * MIB);
+    assert_eq!(asked(&refused), 0);
+    let text = &refused.remarks[0].text;
+    assert_eq!(
+        text,
+        "no room for a second model: it needs 1001 MiB, 1000 MiB are available"
     );
 }
 
