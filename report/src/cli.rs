@@ -60,8 +60,8 @@ With --date: the sessions of that day (UTC), else the guide imported for it. Wit
   report changes --series nightly.csv
   report changes --acknowledge 3f2a9c1b04de --reason 'float32 vision tower, accepted in #41'
 
-A series is one metric of one cell on one machine, in one suite and profile. Other weights, threads,
-power or kind of build end what is comparable. One night far off is a suspect, two that agree are
+A series is one metric of one cell on one machine, of one branch, suite and profile. Other weights,
+threads, power or kind of build end what is comparable. One night far off is a suspect, two that agree are
 probable, three are confirmed. An id stays when nights are appended. Changes of one machine, night
 and direction are one incident.
 

@@ -31,6 +31,9 @@ pub struct Group {
     pub suite: String,
     /// `quick`, `standard` or `full`.
     pub profile: String,
+    /// Branch of the measured source, empty where unknown: what a pull request tries out is no night of
+    /// the branch that it is for.
+    pub branch: String,
     /// The cell; its revision is empty, for new weights continue a series behind a break.
     pub cell: Cell,
 }
@@ -66,6 +69,7 @@ impl Group {
             &self.machine,
             &self.suite,
             &self.profile,
+            &self.branch,
             &cell.model,
             &cell.scenario,
             &cell.backend,

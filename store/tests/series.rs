@@ -13,10 +13,15 @@ use tempfile::tempdir;
 
 /// One night: time to first token, decode rate and a counter, `slow` times slower than usual.
 fn night(db: &mut Db, day: u32, slow: f64) -> Uuid {
-    let session = Session {
+    night_of(db, "main", (day, slow))
+}
+
+fn night_of(db: &mut Db, branch: &str, (day, slow): (u32, f64)) -> Uuid {
+    let mut session = Session {
         at: moment(86_400 * i64::from(day)),
         ..session(day)
     };
+    session.environment.branch = Some(branch.to_owned());
     db.begin(&session).expect("begun");
     // Two processes that agree; nights differ by up to a percent, in a fixed pattern.
     let wobble = 1.0 + 0.01 * f64::from(day * 7 % 5) / 5.0;
@@ -120,4 +125,23 @@ fn an_id_and_its_acceptance_outlive_later_nights() {
     assert_eq!(later[0].id, first.id);
     assert_eq!(later[0].accepted.as_deref(), Some("new kernel"));
     assert_eq!(db.verify().expect("read"), Vec::<String>::new());
+}
+
+#[test]
+fn what_another_branch_tries_is_no_night_of_this_one() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("results.db");
+    nights(&path, |_| 1.0, 20);
+    let mut db = Db::open(&path).expect("ours");
+    for day in 21..30 {
+        night_of(&mut db, "slow", (day, 2.0));
+    }
+    let set = db.series().expect("series");
+    let branches: Vec<&str> = set
+        .groups
+        .iter()
+        .map(|group| group.branch.as_str())
+        .collect();
+    assert_eq!(branches, ["main", "slow"]);
+    assert_eq!(watch(&set, &[]).findings, []);
 }

@@ -98,6 +98,7 @@ impl Found<'_> {
         value["by_night"] = night(after);
         value["suite"] = json!(group.suite);
         value["profile"] = json!(group.profile);
+        value["branch"] = json!(group.branch);
         value["cell"] = json!({
             "model": cell.model, "scenario": cell.scenario, "backend": cell.backend,
             "device": cell.device, "precision": cell.precision, "weights": cell.weights,
@@ -180,7 +181,7 @@ impl Found<'_> {
             point.nights,
             if point.nights == 1 { "" } else { "s" },
             one_line(&format!(
-                "{} {} {}/{} {} {} weights, {}/{}",
+                "{} {} {}/{} {} {} weights, {}/{}{}{}",
                 cell.model,
                 cell.scenario,
                 cell.backend,
@@ -188,7 +189,9 @@ impl Found<'_> {
                 cell.precision,
                 cell.weights,
                 group.suite,
-                group.profile
+                group.profile,
+                if group.branch.is_empty() { "" } else { " on " },
+                group.branch
             )),
             dated(before),
             dated(after),

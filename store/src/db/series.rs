@@ -42,7 +42,7 @@ impl Db {
     }
 
     fn nights(&self) -> Result<Taken> {
-        let query = "SELECT run.*, session.machine, session.suite, session.profile,
+        let query = "SELECT run.*, session.machine, session.suite, session.profile, session.branch,
                 session.commit_id, session.threads, session.power, session.release_build
             FROM run JOIN session ON session.id = run.session
             WHERE run.outcome = 'measured' ORDER BY run.at, run.id";
@@ -65,6 +65,7 @@ impl Db {
                 machine: cells.get("machine")?,
                 suite: cells.get("suite")?,
                 profile: cells.get("profile")?,
+                branch: cells.get::<Option<String>>("branch")?.unwrap_or_default(),
                 cell: Cell {
                     revision: String::new(),
                     ..cell
