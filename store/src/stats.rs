@@ -21,6 +21,7 @@ mod scatter;
 mod share;
 mod slope;
 pub mod stop;
+pub mod student;
 
 pub use figure::{Figure, figure};
 pub use floor::noise_floor;

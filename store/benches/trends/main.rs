@@ -11,7 +11,6 @@ mod nightly;
 mod otava;
 mod perfherder;
 mod streams;
-mod student;
 
 use std::time::Instant;
 

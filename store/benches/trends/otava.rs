@@ -1,7 +1,7 @@
 //! E-divisive means with a t-test, as Otava (Hunter) runs it. Sources: Matteson and James, JASA
 //! 2014 (the statistic); Fleming et al., "Hunter", ICPE 2023 (windows, two passes, t-test).
 
-use crate::student::p_value;
+use store::stats::student::tail;
 
 /// Values a window.
 const WINDOW: usize = 50;
@@ -89,5 +89,6 @@ fn t_test(one: &[f64], other: &[f64]) -> f64 {
     if pooled <= 0.0 {
         return if (a - b).abs() > 0.0 { 0.0 } else { 1.0 };
     }
-    p_value((a - b) / (pooled * (1.0 / n + 1.0 / m)).sqrt(), n + m - 2.0)
+    let t = (a - b) / (pooled * (1.0 / n + 1.0 / m)).sqrt();
+    2.0 * tail(t.abs(), n + m - 2.0)
 }

@@ -9,9 +9,9 @@ use super::decide::{Finding, Shown, Way};
 use super::history::Spread;
 use super::pairs::smallest;
 use super::row::{Extent, Row, Verdict};
-use super::student::{quantile, tail};
 use crate::metric::{Direction, Metric};
 use crate::stats::median;
+use crate::stats::student::{quantile, tail};
 
 /// What a machine of unknown noise is trusted to tell.
 const UNKNOWN: f64 = 0.05;

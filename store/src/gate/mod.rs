@@ -18,7 +18,6 @@ pub mod pairs_file;
 mod row;
 mod score;
 pub mod signed;
-mod student;
 mod text;
 pub mod waiver;
 

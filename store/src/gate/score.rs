@@ -2,10 +2,10 @@
 
 use super::decide::{Finding, Shown, Way};
 use super::row::{Row, Verdict};
-use super::student::coins;
 use crate::metric::{Direction, Metric};
 use crate::run::Sample;
 use crate::stats::item_values;
+use crate::stats::student::coins;
 
 /// The highest two-sided chance at which a change is claimed.
 const LIMIT: f64 = 0.05;

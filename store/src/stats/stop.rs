@@ -4,19 +4,6 @@ use super::figure::Figure;
 use super::median;
 use crate::metric::{Metric, Unit};
 
-/// Warm-up requests after which timing starts, settled or not.
-pub const MAX_WARM_UP: usize = 8;
-/// Timed trials an epoch holds at least.
-pub const MIN_TRIALS: usize = 10;
-/// Timed trials after which an epoch ends, precise or not.
-pub const MAX_TRIALS: usize = 60;
-/// Seconds an epoch is timed at least.
-pub const MIN_SECONDS: f64 = 30.0;
-/// Seconds after which an epoch ends, precise or not.
-pub const MAX_SECONDS: f64 = 300.0;
-/// Epochs after which a figure that is still wide stays so.
-pub const MAX_EPOCHS: usize = 10;
-
 /// Relative difference of two successive warm-up requests that counts as settled.
 const SETTLED_WITHIN: f64 = 0.05;
 
@@ -79,34 +66,6 @@ pub fn median_half_width(trials: &[f64]) -> Option<f64> {
     let centre = median(trials)?;
     let share = (centre - low).max(high - centre) / centre.abs();
     share.is_finite().then_some(share)
-}
-
-/// Whether an epoch may end that has timed `trials` for `seconds`: precise to `target` after the
-/// least of both, or at the most of either.
-#[must_use]
-pub fn epoch_done(trials: &[f64], seconds: f64, target: f64) -> bool {
-    let precise = || median_half_width(trials).is_some_and(|half| half <= target);
-    let least = trials.len() >= MIN_TRIALS && seconds >= MIN_SECONDS;
-    let most = trials.len() >= MAX_TRIALS || seconds >= MAX_SECONDS;
-    most || (least && precise())
-}
-
-/// About how many trials an epoch still needs, for a progress line: an interval narrows with the
-/// root of the number of trials, and the cap holds. 0 where `target` is met.
-#[must_use]
-pub fn trials_to_go(trials: &[f64], target: f64) -> usize {
-    let least = MIN_TRIALS.saturating_sub(trials.len());
-    let left = MAX_TRIALS.saturating_sub(trials.len());
-    let Some(half) = median_half_width(trials) else {
-        return least.max(1).min(left);
-    };
-    if half <= target {
-        return least;
-    }
-    // Saturates where the target is 0.
-    let all = (trials.len() as f64 * (half / target).powi(2)).ceil() as usize;
-    all.saturating_sub(trials.len())
-        .clamp(least, left.max(least))
 }
 
 /// Whether a figure needs no more epochs: its interval meets its metric's [`target`], or the
@@ -173,39 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_ends_when_precise_or_capped() {
-        let check = |trials: &[f64], seconds, expected| {
-            assert_eq!(
-                epoch_done(trials, seconds, 0.05),
-                expected,
-                "{trials:?} {seconds}"
-            );
-        };
-        let rough: Vec<f64> = (0..60).map(|trial| 1.0 + f64::from(trial % 2)).collect();
-        check(&[1.0; 10], 30.0, true);
-        check(&[1.0; 9], 30.0, false);
-        check(&[1.0; 10], 29.0, false);
-        check(&rough[..59], 299.0, false);
-        check(&rough, 1.0, true);
-        check(&[], 300.0, true);
-    }
-
-    #[test]
-    fn trials_to_go_grow_with_the_square_and_stay_below_the_cap() {
-        let check = |trials: &[f64], target, expected| {
-            assert_eq!(trials_to_go(trials, target), expected, "{target}");
-        };
+    fn the_half_width_is_the_farther_end() {
         // Ranks 2 and 9 of ten: 1.01 and 1.08 around 1.045.
         let ten: Vec<f64> = (0..10).map(|trial| 1.0 + 0.01 * f64::from(trial)).collect();
         let half = median_half_width(&ten).expect("an interval");
         assert!((half - 0.035 / 1.045).abs() < 1e-9, "{half}");
-        check(&ten, 0.05, 0);
-        check(&ten, half / 2.0, 30);
-        check(&ten, half / 100.0, 50);
-        check(&ten, 0.0, 50);
-        check(&[], 0.05, 10);
-        check(&[1.0; 4], 0.05, 6);
-        check(&[1.0; 100], 0.05, 0);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// The chance that Student's t with `dof` degrees of freedom, which need not be whole, is above `t`.
 #[must_use]
-pub(super) fn tail(t: f64, dof: f64) -> f64 {
+pub fn tail(t: f64, dof: f64) -> f64 {
     if t.is_nan() || dof <= 0.0 {
         return 1.0;
     }
@@ -12,7 +12,7 @@ pub(super) fn tail(t: f64, dof: f64) -> f64 {
 
 /// The value that `tail` gives that chance, below one half; by bisection.
 #[must_use]
-pub(super) fn quantile(chance: f64, dof: f64) -> f64 {
+pub fn quantile(chance: f64, dof: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1e6);
     for _ in 0..100 {
         let between = f64::midpoint(low, high);
@@ -26,7 +26,7 @@ pub(super) fn quantile(chance: f64, dof: f64) -> f64 {
 
 /// The chance of at least `hits` heads of `of` fair coins.
 #[must_use]
-pub(super) fn coins(hits: usize, of: usize) -> f64 {
+pub fn coins(hits: usize, of: usize) -> f64 {
     // In logarithms: a thousand coins would underflow.
     let mut chance = of as f64 * 0.5_f64.ln();
     let mut above = 0.0;
