@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::models::{Manners, Vlm, model_type};
+use crate::models::{Manners, Prompt, Vlm, model_type};
 use crate::subject::{Allocator, AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject};
 use crate::tensor::{DType, Device, Tensor};
 use crate::weights::bytes_read;
@@ -110,25 +110,20 @@ impl<M: Vlm> Engine<M> {
     }
 
     fn answer(&self, request: &Request<'_>) -> Result<Reply> {
-        if request.max_new_tokens == 0 {
-            return Err(Error::Prompt(
-                "max_new_tokens is 0: ask for one token at least".to_owned(),
-            ));
-        }
         let Some(Ready { model, masks }) = &self.ready else {
             return Err(Error::Unsupported("the model is not loaded".to_owned()));
         };
         let read = bytes_read();
         let start = Instant::now();
         let mut stages = Stages::default();
-        let prompt = model.prompt(request)?;
+        let (prompt, capacity) = fitting(model, request)?;
         stages.image_prep = start.elapsed();
         let features = model.encode(&prompt)?;
         if let (Pass::Phased, Some(features)) = (request.pass, &features) {
             M::Tensor::eval(&[features])?;
             stages.vision = Some(start.elapsed());
         }
-        let mut cache = model.cache(prompt.positions + request.max_new_tokens)?;
+        let mut cache = model.cache(capacity)?;
         let first = model.prefill(&prompt, features.as_ref(), &mut cache)?;
         if request.pass == Pass::Phased {
             M::Tensor::eval(&[&first])?;
@@ -171,6 +166,24 @@ impl<M: Vlm> Engine<M> {
             stages,
         })
     }
+}
+
+/// The prompt and the positions that it takes with its answer; refused before any tensor is made of it
+/// where the model has no room for them.
+fn fitting<M: Vlm>(model: &M, request: &Request<'_>) -> Result<(Prompt, usize)> {
+    if request.max_new_tokens == 0 {
+        return Err(Error::Prompt(
+            "max_new_tokens is 0: ask for one token at least".to_owned(),
+        ));
+    }
+    let prompt = model.prompt(request)?;
+    let (wanted, room) = (prompt.positions + request.max_new_tokens, model.room());
+    if wanted > room {
+        return Err(Error::NotOffered(format!(
+            "{wanted} positions with the answer, it has room for {room}"
+        )));
+    }
+    Ok((prompt, wanted))
 }
 
 fn choose<T: Tensor>(logits: &T, mask: Option<&T>) -> Result<u32> {

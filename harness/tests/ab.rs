@@ -117,6 +117,34 @@ fn pairs_are_written_for_other_programs() {
 }
 
 #[test]
+fn a_reviewed_file_accepts_what_got_slower() {
+    let builds = Builds::new(&build(0.1, 9), &build(0.11, 9));
+    let file = builds.path("waivers.toml");
+    let judged = |allowed: &str| {
+        let waiver = format!(
+            "[[waiver]]\nmetric = \"inference\"\ncell = \"*/warm-inference/*\"\nreason = \"new crops\"\n\
+             expires = 2999-12-31\nallowed_change = {allowed}\n"
+        );
+        fs::write(&file, waiver).unwrap();
+        let output = builds.ab(&["--waivers", file.to_str().unwrap()]);
+        let said = String::from_utf8(output.stderr.clone()).unwrap();
+        (output.status.code(), stdout(&output) + &said)
+    };
+    let (code, text) = judged("0.15");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("waived until 2999-12-31: new crops"),
+        "{text}"
+    );
+    let (code, text) = judged("0.05");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("allows 5"), "{text}");
+    let (code, text) = judged("much");
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("waivers.toml:6: "), "{text}");
+}
+
+#[test]
 fn what_cannot_be_compared_is_broken() {
     let check = |output: Output, part: &str| {
         let said = String::from_utf8(output.stderr.clone()).unwrap();

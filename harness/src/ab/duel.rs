@@ -27,6 +27,9 @@ pub(super) struct Rules {
     pub(super) seed: u64,
 }
 
+/// After so many pairs the base is measured once more, against itself.
+const CONTROL: usize = 5;
+
 /// Which of the two.
 const NAMES: [&str; 2] = ["base", "head"];
 
@@ -38,6 +41,8 @@ pub(super) struct Duel<'a> {
     pairs: BTreeMap<Metric, Vec<Vec<Pair>>>,
     /// Pairs taken in each session, those without a figure included.
     taken: Vec<usize>,
+    /// Pairs of the base and the base once more: what this machine makes of no change at all.
+    control: BTreeMap<Metric, Vec<Pair>>,
     /// What each side counted, pair by pair.
     counted: [BTreeMap<Metric, Sample>; 2],
     /// Pairs that lack a figure of a metric, though one side has it.
@@ -62,6 +67,7 @@ impl<'a> Duel<'a> {
             arms,
             pairs: BTreeMap::new(),
             taken: vec![0],
+            control: BTreeMap::new(),
             counted: Default::default(),
             lost: 0,
             failed: None,
@@ -90,48 +96,51 @@ impl<'a> Duel<'a> {
 
     /// A worker of each side: base first in every second pair.
     pub(super) fn take_pair(&mut self, rules: &Rules) {
-        if self.failed.is_some() {
-            return;
+        if self.failed.is_none() {
+            self.failed = self.try_pair(rules).err();
         }
+    }
+
+    /// The pair, or which side failed and why.
+    fn try_pair(&mut self, rules: &Rules) -> Result<(), String> {
         let session = self.taken.len();
         let number = self.taken.iter().sum::<usize>();
         // The second session begins with the other side.
         let first = (number + session + 1) % 2;
         let _ = cool_down();
+        let ask = |side: usize| {
+            let told = |Failure { stage, message, .. }| {
+                format!("{} failed ({}): {message}", NAMES[side], stage.name())
+            };
+            self.worker(rules, side, number + 1).map_err(told)
+        };
         let mut sides: [Values; 2] = Default::default();
         for side in [first, 1 - first] {
-            match self.worker(rules, side, number + 1) {
-                Ok(values) => sides[side] = values,
-                Err(Failure { stage, message, .. }) => {
-                    self.failed = Some(format!(
-                        "{} failed ({}): {message}",
-                        NAMES[side],
-                        stage.name()
-                    ));
-                    return;
-                }
-            }
+            sides[side] = ask(side)?;
         }
+        let again = if (number + 1).is_multiple_of(CONTROL) {
+            Some(ask(0)?)
+        } else {
+            None
+        };
         self.taken[session - 1] += 1;
         self.keep(&sides);
+        for (metric, pair) in again.iter().flat_map(|again| paired(&sides[0], again)) {
+            self.control.entry(metric).or_default().extend(pair);
+        }
+        Ok(())
     }
 
     fn keep(&mut self, [base, head]: &[Values; 2]) {
         let session = self.taken.len();
-        let clocks = base
-            .keys()
-            .chain(head.keys())
-            .filter(|&&metric| is_clock(metric));
-        let clocks: BTreeSet<Metric> = clocks.copied().collect();
-        for metric in clocks {
-            let middle = |values: &Values| median(values.get(&metric)?);
-            let (Some(base), Some(head)) = (middle(base), middle(head)) else {
+        for (metric, pair) in paired(base, head) {
+            let Some(pair) = pair else {
                 self.lost += 1;
                 continue;
             };
             let sessions = self.pairs.entry(metric).or_default();
             sessions.resize(session, Vec::new());
-            sessions[session - 1].push(Pair { base, head });
+            sessions[session - 1].push(pair);
         }
         self.count([base, head]);
     }
@@ -229,13 +238,51 @@ impl<'a> Duel<'a> {
         rows
     }
 
-    pub(super) fn notes(&self) -> Option<String> {
+    pub(super) fn notes(&self) -> Vec<String> {
         let lost = self.lost;
-        (lost > 0).then(|| {
+        let lost = (lost > 0).then(|| {
             format!(
                 "{}: {lost} values of pairs were void or taken by one side alone",
                 self.name()
             )
-        })
+        });
+        lost.into_iter().chain(self.floor()).collect()
     }
+
+    /// How far apart the base was from itself, for the clock where that was most.
+    fn floor(&self) -> Option<String> {
+        let apart = |pairs: &Vec<Pair>| {
+            let ratios: Vec<f64> = pairs
+                .iter()
+                .map(|p| (p.head / p.base - 1.0).abs())
+                .collect();
+            median(&ratios)
+        };
+        let known = self.control.iter();
+        let known = known.filter_map(|(metric, pairs)| Some((apart(pairs)?, metric, pairs.len())));
+        let (most, metric, pairs) = known.max_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some(format!(
+            "{}: the base against itself in {pairs} pairs: at most {:.1} % apart, in {}",
+            self.name(),
+            100.0 * most,
+            metric.name()
+        ))
+    }
+}
+
+/// Every clock that either of two workers showed, with the medians of both where both did.
+fn paired(base: &Values, head: &Values) -> Vec<(Metric, Option<Pair>)> {
+    let known = base.keys().chain(head.keys()).copied();
+    let clocks: BTreeSet<Metric> = known.filter(|&metric| is_clock(metric)).collect();
+    let pair = |metric: Metric| {
+        let middle = |values: &Values| median(values.get(&metric)?);
+        Some(Pair {
+            base: middle(base)?,
+            head: middle(head)?,
+        })
+    };
+    clocks
+        .into_iter()
+        .map(|metric| (metric, pair(metric)))
+        .collect()
 }

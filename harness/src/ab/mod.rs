@@ -13,9 +13,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, bail};
+use chrono::NaiveDate;
 use store::gate::pairs::{Next, STEP, Series, judge, next};
-use store::gate::{Judgement, document, pairs_file, text};
+use store::gate::{Judgement, document, pairs_file, text, waiver, waiver_file};
 
 use crate::measure::qos::{self, Awake, Side};
 use crate::parent::Launcher;
@@ -36,6 +37,8 @@ pub struct AbOptions {
     pub run: RunOptions,
     /// Where the pairs are written, as `report check --pairs` reads them.
     pub pairs: Option<PathBuf>,
+    /// A file of accepted regressions, and the day on which they must still count.
+    pub waivers: Option<(PathBuf, NaiveDate)>,
 }
 
 /// Measures pairs until every row is decided or enough was tried, and prints the judgement.
@@ -45,6 +48,10 @@ pub struct AbOptions {
 /// # Errors
 /// When nothing can be measured, or one of the programs is no worker of ours.
 pub fn run(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    // Before an hour of measuring, so that a mistake in it costs none.
+    let waivers = options.waivers.as_ref();
+    let waivers = waivers.map(|(file, _)| waiver_file::read(file));
+    let waivers = waivers.transpose().map_err(Error::msg)?;
     let suite = Suite::load(options.run.suite.as_deref())?;
     let probes = ProbeSet::load(&suite.probes_dir)?;
     let plan = Plan::new(&wanted(&options.run, &suite, &probes)?);
@@ -69,6 +76,9 @@ pub fn run(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let (series, mut judgement) = measure(&rules, duels, &mut std::io::stderr())?;
     judgement.base = options.base.display().to_string();
     judgement.head = options.head.display().to_string();
+    if let (Some(waivers), Some((_, today))) = (waivers, &options.waivers) {
+        waiver::apply(&mut judgement, &waivers, *today);
+    }
     if let Some(path) = &options.pairs {
         let written = std::fs::write(path, pairs_file::write(&series));
         written.with_context(|| format!("--pairs {}: cannot write", path.display()))?;

@@ -80,6 +80,11 @@ fn equal_builds_pass_after_ten_pairs() {
     let (judgement, sessions) = fight(build(0.1, 1), build(0.1, 1));
     assert_eq!(judgement.verdict(), Verdict::Pass);
     assert_eq!(sessions, [10]);
+    let control = "fake/warm-inference/candle/cpu: the base against itself in 2 pairs: at most ";
+    let [note] = &judgement.notes[..] else {
+        panic!("{:?}", judgement.notes);
+    };
+    assert!(note.starts_with(control), "{note}");
 }
 
 #[test]

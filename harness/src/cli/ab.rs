@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use chrono::Utc;
 use clap::Args;
 
 use super::{duration, format, network, weights};
@@ -15,7 +16,8 @@ pub(super) const BROKEN: u8 = 3;
 
 pub(super) const EXAMPLES: &str = "\
 Both builds run in turn on this machine, in fresh workers, ten to thirty pairs of each cell. What looks worse
-is measured again before it is called so. Run the newer build's ab: it must understand both.
+is measured again before it is called so. After every fifth pair the base is measured against itself, which a
+note below the rows shows. Run the newer build's ab: it must understand both.
 
 Exit code: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken.
 
@@ -72,6 +74,9 @@ pub(super) struct AbArgs {
     /// Writes every pair as CSV, as report check --pairs reads it
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
+    /// File of accepted regressions; report check --help shows one
+    #[arg(long, value_name = "FILE")]
+    waivers: Option<PathBuf>,
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
@@ -85,6 +90,7 @@ impl AbArgs {
             base: self.base,
             head: self.head,
             pairs: self.pairs,
+            waivers: self.waivers.map(|file| (file, Utc::now().date_naive())),
             run: RunOptions {
                 suite: self.suite,
                 models: self.models,

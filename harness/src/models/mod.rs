@@ -102,10 +102,13 @@ pub trait Vlm {
     /// When the library fails.
     fn encode(&self, prompt: &Prompt) -> Result<Option<Self::Tensor>>;
 
+    /// Positions the model was made for, those of the answer included.
+    fn room(&self) -> usize;
+
     /// An empty cache with room for `capacity` positions.
     ///
     /// # Errors
-    /// When that is more than the model was made for.
+    /// When the library has no room for it.
     fn cache(&self, capacity: usize) -> Result<Self::Cache>;
 
     /// Feeds the whole prompt; logits of its last position, `[vocab]`.

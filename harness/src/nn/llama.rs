@@ -10,7 +10,7 @@ use super::KvCache;
 use super::attention::{Qkv, join_heads};
 use super::mlp::GatedMlp;
 use super::rope::LongRope;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::listing::Place;
 use crate::tensor::{DType, Mask, RopeSpec, Tensor};
 use crate::weights::Weights;
@@ -211,14 +211,9 @@ impl<T: Tensor> Llama<T> {
     /// An empty cache with room for `capacity` positions.
     ///
     /// # Errors
-    /// [`Error::NotOffered`] when that is more than the model was made for.
+    /// When the library has no room for it.
     pub fn cache(&self, capacity: usize) -> Result<Cache<T>> {
-        let (c, room) = (&self.config, self.config.max_len);
-        if capacity > room {
-            return Err(Error::NotOffered(format!(
-                "{capacity} positions with the answer, it has room for {room}"
-            )));
-        }
+        let c = &self.config;
         let one = || KvCache::new(c.kv_heads, capacity, c.head_dim, self.dtype, &self.on);
         let long = c.long_rope.as_ref().filter(|l| capacity > l.original);
         let far = |long: &LongRope| -> Result<Far<T>> {

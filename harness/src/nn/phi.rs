@@ -7,7 +7,7 @@ use super::KvCache;
 use super::attention::{Qkv, join_heads};
 use super::mlp::{Activation, Mlp};
 use super::norm::LayerNorm;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::models::listing::Place;
 use crate::models::published::Layout;
 use crate::tensor::{DType, Mask, RopeSpec, Tensor};
@@ -173,6 +173,12 @@ impl<T: Tensor> Phi<T> {
         })
     }
 
+    /// Sizes.
+    #[must_use]
+    pub const fn config(&self) -> &PhiConfig {
+        &self.config
+    }
+
     /// Bytes of weights that one step reads: all but the embedding table.
     #[must_use]
     pub const fn step_bytes(&self) -> u64 {
@@ -182,14 +188,9 @@ impl<T: Tensor> Phi<T> {
     /// An empty cache for each layer with room for `capacity` positions.
     ///
     /// # Errors
-    /// [`Error::NotOffered`] when that is more than the model was made for.
+    /// When the library has no room for it.
     pub fn cache(&self, capacity: usize) -> Result<Vec<KvCache<T>>> {
-        let (c, room) = (&self.config, self.config.max_len);
-        if capacity > room {
-            return Err(Error::NotOffered(format!(
-                "{capacity} positions with the answer, it has room for {room}"
-            )));
-        }
+        let c = &self.config;
         let one = || KvCache::new(c.kv_heads, capacity, c.head_dim(), self.dtype, &self.on);
         (0..c.layers).map(|_| one()).collect()
     }

@@ -220,23 +220,16 @@ impl<'a> Campaign<'a> {
         watch.step(planned, number, (0, epoch.trials));
         let hot = cool_down();
         let mut notes = Notes::begin(self.journal.as_mut(), cell, epoch);
-        if let Some(text) = hot {
-            let entry = Entry::Advisory(0, text);
-            notes.book(&entry);
-            progress.ledger.book(entry);
-        }
+        notes.book_all(
+            &mut progress.ledger,
+            hot.map(|text| Entry::Advisory(0, text)),
+        );
         let started = Instant::now();
         let end = run_epoch(&job, &mut progress.ledger, &mut |ledger, entry| {
-            // None done yet: the warm-up is over, which is no step.
-            if let Entry::Said(Message::Trial {
-                done: done @ 1..,
-                of,
-            }) = entry
-            {
-                watch.step(planned, number, (done, of));
+            if let Some(step) = step_of(&entry) {
+                watch.step(planned, number, step);
             }
-            notes.book(&entry);
-            ledger.book(entry);
+            notes.book_all(ledger, [entry]);
         });
         let wall = started.elapsed();
         progress.spent += wall;
@@ -245,14 +238,19 @@ impl<'a> Campaign<'a> {
                 progress.ledger.drop_epoch();
                 return self.end(cell, Some(failure), watch);
             };
-            for entry in answers.into_iter().map(Entry::Said) {
-                notes.book(&entry);
-                progress.ledger.book(entry);
-            }
+            notes.book_all(&mut progress.ledger, answers.into_iter().map(Entry::Said));
         }
         progress.ledger.close_epoch(epoch);
         progress.epochs += 1;
         notes.end(wall)
+    }
+}
+
+/// Trials done and wanted, where an entry tells of one. None done yet: the warm-up is over, no step.
+fn step_of(entry: &Entry) -> Option<(u32, u32)> {
+    match *entry {
+        Entry::Said(Message::Trial { done, of }) if done > 0 => Some((done, of)),
+        _ => None,
     }
 }
 
@@ -293,8 +291,12 @@ impl<'a> Notes<'a> {
         notes
     }
 
-    fn book(&mut self, entry: &Entry) {
-        self.write(|journal| journal.book(entry));
+    /// Books entries in the journal and in the cell's ledger.
+    fn book_all(&mut self, ledger: &mut Ledger, entries: impl IntoIterator<Item = Entry>) {
+        for entry in entries {
+            self.write(|journal| journal.book(&entry));
+            ledger.book(entry);
+        }
     }
 
     fn end(mut self, wall: Duration) -> anyhow::Result<()> {

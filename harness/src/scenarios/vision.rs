@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(values(&run, Metric::VisionBlank), [0.0; 12]);
         assert_eq!(values(&run, Metric::VisionShuffled), [0.0; 12]);
         assert_eq!(values(&run, Metric::VisionDistinct), [1.0]);
-        assert_eq!(run.answers.len(), 3 * 12 + 12);
+        assert_eq!(run.answers.len(), 3 * 12 + 8);
         assert!(
             run.answers
                 .iter()
@@ -199,7 +199,7 @@ mod tests {
     fn a_constant_answer_is_blind() {
         let (run, label) = verdict(|| Fake::constant("red"));
         assert_eq!(label, "BLIND");
-        assert_eq!(values(&run, Metric::VisionDistinct), [1.0 / 12.0]);
+        assert_eq!(values(&run, Metric::VisionDistinct), [1.0 / 8.0]);
     }
 
     #[test]

@@ -3,14 +3,13 @@
 mod annotate;
 mod render;
 mod source;
-mod waivers;
 
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use store::Session;
-use store::gate::waiver::apply;
 use store::gate::{Choice, Elsewhere, Judgement, Row, Sides, choose, judge, pairs, pairs_file};
+use store::gate::{waiver, waiver_file};
 
 use crate::archive::commit;
 use crate::error::{Error, Result};
@@ -63,7 +62,8 @@ pub fn check(check: &Check) -> Result<Judgement> {
         } => from_runs(&check.db, candidate, (baseline, merge_base.as_deref()))?,
     };
     if let Some(file) = &check.waivers {
-        apply(&mut judgement, &waivers::read(file)?, check.today);
+        let waivers = waiver_file::read(file).map_err(Error::Toml)?;
+        waiver::apply(&mut judgement, &waivers, check.today);
     }
     Ok(judgement)
 }

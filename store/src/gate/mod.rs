@@ -20,6 +20,7 @@ mod score;
 pub mod signed;
 mod text;
 pub mod waiver;
+pub mod waiver_file;
 
 pub use baseline::{Baseline, Choice, choose};
 pub use document::document;

@@ -218,6 +218,10 @@ impl<T: Tensor> Vlm for LlavaNext<T> {
         )
     }
 
+    fn room(&self) -> usize {
+        self.text.config().max_len
+    }
+
     fn cache(&self, capacity: usize) -> Result<Self::Cache> {
         self.text.cache(capacity)
     }

@@ -189,6 +189,10 @@ impl<T: Tensor> Vlm for Phi35Vision<T> {
         join(&parts)
     }
 
+    fn room(&self) -> usize {
+        self.text.config().max_len
+    }
+
     fn cache(&self, capacity: usize) -> Result<Self::Cache> {
         self.text.cache(capacity)
     }

@@ -58,12 +58,12 @@ fn a_remembering_model_retains() {
 #[test]
 fn a_short_epoch_asks_again_at_turn_four_about_a_few() {
     let (run, verdict) = judged(Profile::Quick, Fake::seeing);
-    let few = (6, 6);
-    assert_eq!(counts(&run), [few, (0, 0), few, (0, 0), few, (6, 0)]);
+    let few = (4, 4);
+    assert_eq!(counts(&run), [few, (0, 0), few, (0, 0), few, (4, 0)]);
     let detail = verdict.detail;
     assert!(
         detail.starts_with(
-            "retention 100 % [100, 100] at turn 4 (n=6); text memory 100 % [100, 100] (n=6);"
+            "retention 100 % [100, 100] at turn 4 (n=4); text memory 100 % [100, 100] (n=4);"
         ),
         "{detail}"
     );

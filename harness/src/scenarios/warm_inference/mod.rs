@@ -17,8 +17,8 @@ use workload::Length;
 
 pub(super) use workload::{Pictures, Workload};
 
-/// Epochs of one cell at most, those that follow up included.
-const MOST_EPOCHS: usize = 10;
+/// Epochs of one cell at most in each profile, those that follow up included.
+const MOST_EPOCHS: [usize; 3] = [2, 8, 10];
 
 /// Warm requests of one workload.
 ///
@@ -37,8 +37,10 @@ pub(super) struct WarmInference {
     workload: Workload,
     /// Planned epochs in each profile.
     epochs: [usize; 3],
-    /// Epochs up to which figures that are still wide get one more.
-    most_epochs: usize,
+    /// Epochs up to which figures that are still wide get one more, in each profile.
+    most_epochs: [usize; 3],
+    /// Trials of an epoch whose figures stay wide, in each profile.
+    most_trials: [u32; 3],
 }
 
 impl WarmInference {
@@ -54,7 +56,8 @@ impl WarmInference {
             about,
             workload: Workload { size, length },
             epochs: [0, 3, 10],
-            most_epochs: 0,
+            most_epochs: [0; 3],
+            most_trials: [10, 10, 60],
         }
     }
 }
@@ -66,6 +69,7 @@ pub(super) static MEDIUM: WarmInference = WarmInference {
     workload: DESCRIBE,
     epochs: [2, 5, 10],
     most_epochs: MOST_EPOCHS,
+    most_trials: [5, 20, 60],
 };
 
 /// What the main workload asks, and the first request after loading.
@@ -160,19 +164,18 @@ impl Scenario for WarmInference {
     }
 
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {
-        let [least, trials, least_s, most_s] =
-            profile.pick([[3, 5, 0, 60], [10, 30, 0, 60], [10, 60, 30, 300]]);
+        let [least, least_s, most_s] = profile.pick([[3, 0, 60], [10, 0, 60], [10, 30, 300]]);
         let epoch = Epoch {
             least,
             least_s,
             most_s,
-            ..Epoch::new("", trials)
+            ..Epoch::new("", profile.pick(self.most_trials))
         };
         vec![epoch; profile.pick(self.epochs)]
     }
 
     fn follow_up(&self, profile: Profile, so_far: &SoFar<'_>) -> Option<Epoch> {
-        let more = profile != Profile::Quick && so_far.epochs.len() < self.most_epochs;
+        let more = so_far.epochs.len() < profile.pick(self.most_epochs);
         let wanted = more && stopping::wide(so_far);
         wanted.then(|| self.epochs(profile).pop())?
     }

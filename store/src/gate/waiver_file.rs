@@ -4,13 +4,12 @@ use std::path::Path;
 
 use chrono::NaiveDate;
 use serde::Deserialize;
-use store::Metric;
-use store::gate::waiver::Waiver;
-use store::toml_file::TomlFile;
 use toml::Spanned;
 use toml::value::Datetime;
 
-use crate::error::{Error, Result};
+use super::waiver::Waiver;
+use crate::Metric;
+use crate::toml_file::TomlFile;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,20 +40,17 @@ enum Day {
 /// Reads waivers.
 ///
 /// # Errors
-/// [`Error::Input`] with file, line and field of what is wrong.
-pub(super) fn read(path: &Path) -> Result<Vec<Waiver>> {
-    let file = TomlFile::read(path).map_err(Error::Toml)?;
-    let waivers: Waivers = file.parse().map_err(Error::Toml)?;
+/// One line with file, line and field of what is wrong.
+pub fn read(path: &Path) -> Result<Vec<Waiver>, String> {
+    let file = TomlFile::read(path)?;
+    let waivers: Waivers = file.parse()?;
     let waivers = waivers.waivers.iter();
     waivers.map(|entry| waiver(&file, entry)).collect()
 }
 
-fn waiver(file: &TomlFile, entry: &Spanned<Entry>) -> Result<Waiver> {
+fn waiver(file: &TomlFile, entry: &Spanned<Entry>) -> Result<Waiver, String> {
     let fields = entry.get_ref();
-    let wrong = |at: usize, reason: String| Error::Input {
-        place: file.place(at),
-        reason,
-    };
+    let wrong = |at: usize, reason: String| format!("{}: {reason}", file.place(at));
     let text = |name: &str, field: &Spanned<String>| match field.get_ref().trim() {
         "" => Err(wrong(field.span().start, format!("{name}: is empty"))),
         text => Ok(text.to_owned()),
@@ -100,7 +96,7 @@ mod tests {
         let path = folder.path().join("w.toml");
         std::fs::write(&path, text).unwrap();
         let place = folder.path().display().to_string();
-        read(&path).map_err(|error| error.to_string().replace(&place, ""))
+        read(&path).map_err(|error| error.replace(&place, ""))
     }
 
     #[test]
