@@ -97,6 +97,7 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let ready = now_ns();
     let gauge = OwnProcess { place };
     let (base, read_before) = (gauge.held(), gauge.disk_read());
+    let in_use = models::memory(place).ok().and_then(|memory| memory.active);
     let clock = Clock::start();
     let mut subject = models::load(&task.model, backend, device, task.precision)
         .map_err(|error| (Stage::Load, error.to_string()))?;
@@ -112,6 +113,7 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
         disk_read: read,
         base,
         loaded: gauge.held(),
+        in_use,
         slept,
     };
     say(&Message::Loaded(subject.loaded().clone()));

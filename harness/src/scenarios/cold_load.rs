@@ -140,10 +140,8 @@ fn memory(probe: &mut Probe<'_>, birth: &Birth, subject: &dyn Subject) {
         format!("measurement suspect: loading added {added} bytes for {held} bytes of weights")
     });
     // A GPU's memory may not be the process's own.
-    let taken = subject
-        .memory()
-        .active
-        .map_or(added, |bytes| added.max(bytes as f64));
+    let active = subject.memory().active.unwrap_or(0);
+    let taken = added.max(active.saturating_sub(birth.in_use.unwrap_or(0)) as f64);
     let fault = suspect.or_else(|| second_copy(taken, held));
     probe.value_unless(fault.as_deref(), Metric::LoadMemory, added);
 }
@@ -215,9 +213,10 @@ mod tests {
     #[test]
     fn two_copies_of_the_weights_are_refused() {
         let (one, gib) = (1_u64 << 30, f64::from(1 << 30));
-        let check = |copies: u64, active, expected: Option<&str>| {
+        let check = |copies: u64, (in_use, active), expected: Option<&str>| {
             let birth = Birth {
                 loaded: Some(1000 + copies * one),
+                in_use,
                 ..birth()
             };
             let run = run_cell(&ColdLoad, &[birth; 4], |_| {
@@ -237,9 +236,12 @@ mod tests {
             };
             assert_eq!(values(&run, Metric::LoadMemory), expected);
         };
-        check(1, None, None);
-        check(1, Some(one), None);
-        check(2, None, Some("I8"));
-        check(1, Some(2 * one), Some("I8"));
+        check(1, (None, None), None);
+        check(1, (None, Some(one)), None);
+        check(2, (None, None), Some("I8"));
+        check(1, (None, Some(2 * one)), Some("I8"));
+        // What was there before the weights is no copy of them.
+        check(1, (Some(2 * one), Some(3 * one)), None);
+        check(1, (Some(2 * one), Some(4 * one)), Some("I8"));
     }
 }

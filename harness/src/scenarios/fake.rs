@@ -281,6 +281,7 @@ pub(super) fn birth() -> Birth {
         disk_read: Some(0),
         base: Some(1000),
         loaded: Some(3000),
+        in_use: None,
         slept: false,
     }
 }

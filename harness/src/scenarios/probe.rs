@@ -121,6 +121,9 @@ pub struct Birth {
     pub base: Option<u64>,
     /// Footprint at `t_l1`, in bytes.
     pub loaded: Option<u64>,
+    /// What the library had in use at `t_rt`, in bytes. CUDA's driver counts its context and other
+    /// processes there, before any weight is loaded.
+    pub in_use: Option<u64>,
     /// Whether the machine slept meanwhile.
     pub slept: bool,
 }
