@@ -1,5 +1,7 @@
 //! How much a series varies from night to night within one level.
 
+use std::f64::consts::SQRT_2;
+
 /// Makes the median distance of two normal values a standard deviation: `1.4826 / sqrt(2)`.
 const FROM_MEDIAN: f64 = 1.048_36;
 
@@ -13,6 +15,13 @@ const SHARE_OF_MEAN: f64 = 0.25;
 /// a small part. It keeps rounding in sums of squares from looking like changes.
 const FLOOR: f64 = super::sieve::SMALLEST / 20.0;
 
+/// Medians' deviations beyond which a distance counts no more: a change of level or a spike is cut to
+/// this, while normal noise keeps nearly all of its squares.
+const CUT: f64 = 3.0;
+
+/// Distances before the first whose square is counted, and squares before their mean is believed.
+const ENOUGH: usize = 10;
+
 /// The distances between neighbouring nights so far. A change of level is one distance among many,
 /// so it hardly moves their median.
 #[derive(Debug, Default)]
@@ -21,6 +30,9 @@ pub(super) struct Noise {
     /// Sorted.
     distances: Vec<f64>,
     sum: f64,
+    /// Sum and number of squares, each cut by the median of the nights before it.
+    squares: f64,
+    counted: usize,
 }
 
 impl Noise {
@@ -28,14 +40,29 @@ impl Noise {
     pub(super) fn night(&mut self, value: f64) {
         if let Some(last) = self.last.replace(value) {
             let distance = (value - last).abs();
+            if self.distances.len() >= ENOUGH {
+                let longest = CUT * SQRT_2 * self.middle();
+                self.squares += distance.min(longest).powi(2);
+                self.counted += 1;
+            }
             self.sum += distance;
             let at = self.distances.partition_point(|&other| other < distance);
             self.distances.insert(at, distance);
         }
     }
 
-    /// Standard deviation of one night.
+    /// Standard deviation of one night, from squares once there are enough: they waver less from
+    /// series to series than a median does, and tell heavy tails from normal noise, so that one price
+    /// of a stretch suits both.
     pub(super) fn deviation(&self) -> f64 {
+        if self.counted < ENOUGH {
+            return self.middle();
+        }
+        (self.squares / (2 * self.counted) as f64).sqrt().max(FLOOR)
+    }
+
+    /// The same from the median, which no spike reaches: what spikes are told by.
+    pub(super) fn middle(&self) -> f64 {
         let count = self.distances.len();
         if count == 0 {
             return FLOOR;
@@ -45,5 +72,37 @@ impl Noise {
         (FROM_MEDIAN * middle)
             .max(SHARE_OF_MEAN * FROM_MEAN * mean)
             .max(FLOOR)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::Rng;
+
+    fn of(nights: impl Iterator<Item = f64>) -> Noise {
+        let mut noise = Noise::default();
+        nights.for_each(|value| noise.night(value));
+        noise
+    }
+
+    #[test]
+    fn normal_noise_is_met_whatever_the_steps_and_spikes() {
+        let check = |name: &str, jump: fn(usize) -> f64| {
+            let mut random = Rng::new(1);
+            let noise = of((0..400).map(|night| random.normal() + jump(night)));
+            let deviation = noise.deviation();
+            assert!((0.9..1.15).contains(&deviation), "{name}: {deviation}");
+        };
+        check("none", |_| 0.0);
+        check("steps", |night| (night / 100) as f64 * 50.0);
+        check("spikes", |night| if night % 50 == 7 { 30.0 } else { 0.0 });
+    }
+
+    #[test]
+    fn heavy_tails_count_for_more_than_their_median() {
+        let mut random = Rng::new(2);
+        let noise = of((0..400).map(|_| random.student(3)));
+        assert!(noise.deviation() > 1.1 * noise.middle(), "{noise:?}");
     }
 }

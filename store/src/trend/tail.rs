@@ -18,6 +18,10 @@ const LONE: f64 = 5.0;
 /// Share of their distance to the level by which two nights may differ from each other.
 const AGREE: f64 = 0.5;
 
+/// The same in deviations of one night, three times the square root of two: nights of one level
+/// differ by noise alone, two spikes in a row by more.
+const ALIKE: f64 = 4.2;
+
 /// The change that the last two nights, or the last one, may be the beginning of.
 pub(super) fn change(tracker: &Tracker, values: &[f64]) -> Option<Level> {
     off(tracker, values, State::Probable).or_else(|| off(tracker, values, State::Suspect))
@@ -44,7 +48,7 @@ fn off(tracker: &Tracker, values: &[f64], state: State) -> Option<Level> {
     let mean = distances.iter().sum::<f64>() / nights as f64;
     let far_off = |distance: &f64| distance * mean.signum() >= (far * error).max(SMALLEST);
     let spread = distances[0] - distances[nights - 1];
-    if !distances.iter().all(far_off) || spread.abs() > AGREE * mean.abs() {
+    if !distances.iter().all(far_off) || spread.abs() > (AGREE * mean.abs()).min(ALIKE * noise) {
         return None;
     }
     let after = Stretch {

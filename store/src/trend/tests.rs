@@ -104,6 +104,20 @@ fn one_bad_last_night_is_only_a_suspect() {
 }
 
 #[test]
+fn two_nights_are_probable_only_where_noise_explains_their_difference() {
+    let check = |by: [f64; 2], expected: State| {
+        let mut values = calm(&mut Rng::new(9), 60);
+        values[58] *= by[0];
+        values[59] *= by[1];
+        let found = trend(&values, &[]).changes;
+        let states: Vec<State> = found.iter().map(|point| point.state).collect();
+        assert_eq!(states, [expected], "{by:?}: {found:?}");
+    };
+    check([1.4, 1.4], State::Probable);
+    check([1.3, 1.5], State::Suspect);
+}
+
+#[test]
 fn calm_and_wild_series_stay_silent() {
     // Bound: one false point in 10,000 nights; measured far below by the bench.
     let check = |name: &str, night: fn(&mut Rng) -> f64| {

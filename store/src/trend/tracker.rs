@@ -8,7 +8,7 @@ use super::partition::{Partition, SHORTEST, Sums};
 use super::sieve::sift;
 
 /// Price of a new stretch, in variances of one night per logarithm of the number of nights.
-const PRICE: f64 = 7.0;
+const PRICE: f64 = 5.0;
 
 /// Nights that a series counts as at least: the price of the first ones is not lower.
 const NIGHTS: usize = 20;
@@ -46,16 +46,17 @@ impl Tracker {
     pub(super) fn night(&mut self, value: f64) {
         self.values.push(value);
         self.noise.night(value);
-        let (count, noise) = (self.values.len(), self.noise.deviation());
+        let (count, noise) = (self.values.len(), self.noise());
+        let middle = self.noise.middle();
         let penalty = PRICE * (count.max(NIGHTS) as f64).ln() * noise * noise;
         self.partition.reopen();
         while self.partition.settled() + REACH < count {
-            let value = clipped(&self.values, self.partition.settled(), noise);
+            let value = clipped(&self.values, self.partition.settled(), middle);
             self.partition.settle(value, penalty);
         }
         let unsettled = self.partition.settled()..count;
         let tail: Vec<f64> = unsettled
-            .map(|at| clipped(&self.values, at, noise))
+            .map(|at| clipped(&self.values, at, middle))
             .collect();
         if count >= 2 * SHORTEST {
             let cuts = self.partition.cuts(&tail, penalty);
