@@ -30,7 +30,8 @@ impl Db {
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
     pub fn series(&self) -> Result<SeriesSet> {
         let mut taken = self.nights()?;
-        let mut groups: Vec<(Group, usize)> = std::mem::take(&mut taken.groups).into_iter().collect();
+        let mut groups: Vec<(Group, usize)> =
+            std::mem::take(&mut taken.groups).into_iter().collect();
         groups.sort_unstable();
         let mut places = vec![0; groups.len()];
         for (place, &(_, first)) in groups.iter().enumerate() {
@@ -48,7 +49,7 @@ impl Db {
     fn nights(&self) -> Result<Taken> {
         let query = format!(
             "SELECT {NIGHT} FROM run JOIN session ON session.id = run.session
-             WHERE run.outcome = 'measured' ORDER BY run.at, run.id"
+             WHERE run.outcome = 'measured'"
         );
         let fail = |error| sql(&self.path, error);
         let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
@@ -57,6 +58,7 @@ impl Db {
         while let Some(row) = rows.next().map_err(fail)? {
             taken.add(&Cells::new("run", row, "id"))?;
         }
+        taken.sort();
         Ok(taken)
     }
 
@@ -135,5 +137,19 @@ impl Taken {
         self.numbers.insert(cells.get("number")?, self.nights.len());
         self.nights.push(night);
         Ok(())
+    }
+
+    /// In order of time. SQLite would write the nights of years to a file to sort them.
+    fn sort(&mut self) {
+        let nights = std::mem::take(&mut self.nights).into_iter().zip(0..);
+        let mut nights: Vec<(Night, usize)> = nights.collect();
+        nights.sort_by_key(|(night, _)| (night.at, night.run));
+        let mut places = vec![0; nights.len()];
+        for (place, &(_, was)) in nights.iter().enumerate() {
+            places[was] = place;
+        }
+        self.of = nights.iter().map(|&(_, was)| self.of[was]).collect();
+        self.numbers.values_mut().for_each(|at| *at = places[*at]);
+        self.nights = nights.into_iter().map(|(night, _)| night).collect();
     }
 }

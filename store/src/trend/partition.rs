@@ -104,11 +104,6 @@ impl Default for Partition {
 }
 
 impl Partition {
-    /// Values whose neighbours are all known.
-    pub(super) const fn settled(&self) -> usize {
-        self.settled
-    }
-
     /// Everything so far, the provisional tail included.
     pub(super) const fn sums(&self) -> &Sums {
         &self.sums
@@ -151,19 +146,19 @@ impl Partition {
 
     /// Cost and last start of the best division of the first `end` values.
     fn cheapest(&mut self, end: usize, penalty: f64) -> (f64, usize) {
-        let mut best = (self.sums.cost(0, end), 0);
+        let (sums, best) = (&self.sums, &self.best);
+        let far = |&from: &usize| from == 0 || from + SHORTEST <= end;
+        let open = &self.open[..self.open.partition_point(far)];
+        let cost = |&from: &usize| best[from] + sums.cost(from, end);
         self.costs.clear();
-        for &from in &self.open {
-            if from > 0 && from + SHORTEST > end {
-                break;
-            }
-            let cost = self.best[from] + self.sums.cost(from, end);
-            self.costs.push(cost);
-            if from > 0 && cost + penalty < best.0 {
-                best = (cost + penalty, from);
+        self.costs.extend(open.iter().map(cost));
+        let mut cheapest = (sums.cost(0, end), 0);
+        for (&from, cost) in open.iter().zip(&self.costs) {
+            if from > 0 && cost + penalty < cheapest.0 {
+                cheapest = (cost + penalty, from);
             }
         }
-        best
+        cheapest
     }
 
     /// Where stretches begin, but for the first, with the last nights' provisional values.
