@@ -8,6 +8,7 @@ mod acknowledgement;
 mod cells;
 mod historic;
 mod merge;
+mod newest;
 mod noise;
 mod open;
 mod pack;

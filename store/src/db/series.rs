@@ -54,6 +54,7 @@ impl Db {
             let built = if built { "release" } else { "debug" };
             let night = Night {
                 run: cells.id("id")?,
+                session: cells.id("session")?,
                 at: cells.time("at")?,
                 commit: cells.get("commit_id")?,
                 conditions: format!(
