@@ -17,15 +17,13 @@ use crate::columns::{Cell, Tone, cells, headers};
 use crate::error::{Error, Result};
 use crate::notes::{lines, notes};
 use crate::table::empty;
-use crate::template::render;
+use crate::template::Templates;
 use crate::text::one_line;
 
-const STYLE: &str = include_str!("../../templates/page.css");
-
 #[derive(Serialize)]
-struct Page {
+struct Page<'a> {
     policy: String,
-    style: &'static str,
+    style: &'a str,
     scope: String,
     machines: Vec<MachineView>,
     empty: String,
@@ -78,11 +76,12 @@ struct NoteView {
 ///
 /// # Errors
 /// [`Error::Template`] only: a database without runs gives a page that says so.
-pub fn render_page(archive: &Archive) -> Result<String> {
+pub fn render_page(archive: &Archive, templates: &Templates) -> Result<String> {
     let places = archive.places(None)?;
+    let style = templates.text("page.css")?;
     let page = Page {
-        policy: policy::policy(STYLE),
-        style: STYLE,
+        policy: policy::policy(style),
+        style,
         scope: scope(&places),
         machines: places
             .iter()
@@ -93,15 +92,15 @@ pub fn render_page(archive: &Archive) -> Result<String> {
         historic: historic::past(archive).into_iter().collect(),
         legend: legend(),
     };
-    render("index.html", &page)
+    templates.render("index.html", &page)
 }
 
 /// Writes the page as `index.html` into `folder`, which is made if it is not there.
 ///
 /// # Errors
-/// [`Error::Write`] with the path that could not be written.
-pub fn write(archive: &Archive, folder: &Path) -> Result<PathBuf> {
-    let page = render_page(archive)?;
+/// [`Error::Write`] with the path that could not be written; [`Error::Template`].
+pub fn write(archive: &Archive, folder: &Path, templates: &Templates) -> Result<PathBuf> {
+    let page = render_page(archive, templates)?;
     fs::create_dir_all(folder).map_err(|source| Error::Write {
         path: folder.to_owned(),
         source,

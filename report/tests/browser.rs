@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use report::{Archive, html};
+use report::{Archive, Templates, html};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -129,7 +129,12 @@ fn page(name: &str, fill: impl Fn(&Path)) -> PathBuf {
     let db = folder.join("results.db");
     let _ = fs::remove_file(&db);
     fill(&db);
-    html::write(&Archive::read(&db).unwrap(), &folder).unwrap()
+    html::write(
+        &Archive::read(&db).unwrap(),
+        &folder,
+        &Templates::read(None).unwrap(),
+    )
+    .unwrap()
 }
 
 fn title(visit: &Visit) -> &str {

@@ -32,7 +32,7 @@ const TURNS: [(usize, Metric); 3] = [
 const SHORT: &str = "turn 4";
 
 /// The scenes of a short epoch.
-const FEW: usize = 6;
+const FEW: usize = 5;
 
 /// Facts of scenes, each asked in several arms.
 ///
