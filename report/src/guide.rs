@@ -84,10 +84,13 @@ fn source<'a>(
         Err(Error::Hardware { .. }) if !guides.is_empty() => Vec::new(),
         places => places?,
     };
-    let own = match date {
-        Some(date) => places.iter().find_map(|place| place.on(date)),
-        None => places.first().cloned(),
-    };
+    let mut own = places.first().cloned();
+    if let Some(date) = date {
+        own = None;
+        for place in &places {
+            own = own.or(archive.on(place, date)?);
+        }
+    }
     let past = guides
         .iter()
         .rev()

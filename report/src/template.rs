@@ -23,13 +23,26 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("chart.html", include_str!("../../templates/chart.html")),
     ("check.md", include_str!("../../templates/check.md")),
     ("guide.md", include_str!("../../templates/guide.md")),
+    (
+        "historic.html",
+        include_str!("../../templates/historic.html"),
+    ),
+    (
+        "incidents.html",
+        include_str!("../../templates/incidents.html"),
+    ),
     ("index.html", include_str!("../../templates/index.html")),
-    ("page.css", include_str!("../../templates/page.css")),
+    ("layout.html", include_str!("../../templates/layout.html")),
+    ("model.html", include_str!("../../templates/model.html")),
+    ("notes.html", include_str!("../../templates/notes.html")),
     (
         "pipe_table.md",
         include_str!("../../templates/pipe_table.md"),
     ),
+    ("site.css", include_str!("../../templates/site.css")),
+    ("site.js", include_str!("../../templates/site.js")),
     ("summary.md", include_str!("../../templates/summary.md")),
+    ("table.html", include_str!("../../templates/table.html")),
     ("table.md", include_str!("../../templates/table.md")),
 ];
 
