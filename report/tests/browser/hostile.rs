@@ -1,0 +1,61 @@
+//! Script in model names, answers, prompts, branches, machines, paths and reasons runs on no page.
+
+use crate::chromium::browser;
+use crate::page::{LAPTOP, Page};
+use crate::site;
+
+/// Elements and attributes that foreign text must never become.
+const FOREIGN: &str = "[...document.querySelectorAll('*')].flatMap(element => \
+    element.matches('img, iframe, object, embed, base, form') ? [element.outerHTML] : \
+    [...element.attributes].filter(a => a.name.startsWith('on') || /^[\\s\\0-\\x1f]*(javascript|data|vbscript):/i.test(a.value)) \
+    .map(a => a.name + '=' + a.value))";
+
+/// Characters that turn the direction of text or control a terminal.
+const CONTROLS: &str = "[...document.body.innerText.matchAll(/[\\0-\\x08\\x0b-\\x1f\\x7f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]/g)].map(m => \
+    m[0].codePointAt(0).toString(16))";
+
+#[test]
+fn hostile_text_runs_nowhere_and_becomes_no_markup() {
+    let Some(browser) = browser() else { return };
+    for path in &site::hostile().pages {
+        let page = Page::open(browser, path, LAPTOP);
+        let place = path.display();
+        // Whatever waits for a click or for focus gets it; links are followed by the test of links.
+        page.eval(
+            "for (const element of document.querySelectorAll('summary, button, [tabindex], input, select')) \
+             { element.focus(); element.click(); }",
+        );
+        assert!(!page.title().contains("owned"), "{place}: {}", page.title());
+        assert_eq!(page.eval("window.owned ?? ''"), "", "{place}");
+        assert_eq!(page.texts(FOREIGN), [""; 0], "{place}");
+        assert_eq!(page.texts(CONTROLS), [""; 0], "{place}");
+        assert_eq!(page.console(), [""; 0], "{place}");
+    }
+}
+
+/// Each of them must be shown somewhere, or the test above shows nothing of it.
+#[test]
+fn every_hostile_text_is_on_some_page() {
+    let Some(browser) = browser() else { return };
+    let pages = site::hostile().pages.iter();
+    let texts: Vec<String> = pages
+        .map(|path| {
+            Page::open(browser, path, LAPTOP)
+                .eval("document.documentElement.textContent")
+                .to_string()
+        })
+        .collect();
+    for marker in [
+        "chip",
+        "branch",
+        "os",
+        "suite",
+        "model",
+        "precision",
+        "void",
+        "failure",
+    ] {
+        let shown = format!("{marker}</td></style>");
+        assert!(texts.iter().any(|text| text.contains(&shown)), "{marker}");
+    }
+}
