@@ -59,14 +59,13 @@ pub fn write(archive: &Archive, folder: &Path, templates: &Templates) -> Result<
 
 /// The pages of a machine's models.
 fn models(site: &Site<'_>, place: &Place, (folder, templates): (&Path, &Templates)) -> Result<()> {
-    let recent = site.recent(place)?;
     let names: BTreeSet<&str> = place
         .runs
         .iter()
         .map(|run| run.cell.model.as_str())
         .collect();
     for model in names {
-        let subject = Subject::new(site, (place, model), &recent)?;
+        let subject = Subject::new(site, place, model)?;
         let (file, page) = model::page(&subject);
         write_file(
             &folder.join("model").join(file),

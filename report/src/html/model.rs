@@ -12,7 +12,7 @@ use super::json;
 use super::lines::{Stamp, Variant, key};
 use super::outputs::{self, Outputs};
 use super::recent::{self, IncidentView};
-use super::site::{Recent, Site, model_file};
+use super::site::{Site, model_file};
 use super::table::{self, Notes, Table};
 use super::trend::{self, Charts};
 use crate::archive::{Entry, Place, commit, environment};
@@ -27,7 +27,6 @@ pub(super) struct Subject<'a> {
     pub site: &'a Site<'a>,
     pub place: &'a Place,
     pub model: String,
-    pub recent: &'a Recent,
     /// That of most nights first.
     pub variants: Vec<Variant>,
     /// Of every session of the machine, oldest first.
@@ -63,11 +62,7 @@ struct Sessions<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(
-        site: &'a Site<'a>,
-        (place, model): (&'a Place, &str),
-        recent: &'a Recent,
-    ) -> Result<Self> {
+    pub(super) fn new(site: &'a Site<'a>, place: &'a Place, model: &str) -> Result<Self> {
         let sessions = place.sessions.iter().enumerate();
         let floors = site.archive.db.noise(&place.key)?.into_iter();
         let stamp = |session: &store::Session| Stamp {
@@ -78,7 +73,6 @@ impl<'a> Subject<'a> {
         Ok(Self {
             site,
             place,
-            recent,
             variants: variants(site, &place.key, model),
             stamps: place.sessions.iter().map(stamp).collect(),
             sessions: sessions.map(|(at, session)| (session.id, at)).collect(),

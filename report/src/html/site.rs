@@ -1,20 +1,23 @@
-//! What all pages are made of: every series with what changed in it, and the newest sessions of a machine in full.
+//! What all pages are made of: the series that are shown, with what changed in them, and the details of their newest year.
 
 use std::collections::{BTreeMap, HashMap};
 
+use chrono::TimeDelta;
+use store::db::Wanted;
 use store::series::SeriesSet;
 use store::stats::{figure, is_item_score, share};
 use store::summary::{Kind, home};
 use store::watch::{Finding, Watch, watch};
-use store::{Metric, Outcome, Run, Session, Uuid};
+use store::{Metric, Outcome, Run, Sample, Session, Uuid};
 
 use super::files::slug;
+use super::trend::is_shown;
 use crate::archive::{Archive, Place};
 use crate::error::Result;
 use crate::text::one_line;
 
-/// Newest sessions of a machine of which intervals, counts and refusals are shown: they need every raw value.
-const IN_FULL: usize = 30;
+/// How far back intervals, counts and refusals are shown: they need every raw value.
+const IN_FULL: TimeDelta = TimeDelta::days(366);
 
 /// All series of a database, and what was found in them.
 pub(super) struct Site<'a> {
@@ -26,6 +29,10 @@ pub(super) struct Site<'a> {
     by_model: HashMap<(String, String), Vec<usize>>,
     /// Positions in the watch's findings, by series.
     by_series: HashMap<usize, Vec<usize>>,
+    /// By night of the set and metric.
+    details: HashMap<(usize, Metric), Detail>,
+    /// Runs with refused values or without any, by machine and model.
+    bad: HashMap<(String, String), Vec<Bad>>,
 }
 
 /// What the raw values of one figure tell beyond it.
@@ -35,14 +42,6 @@ pub(super) struct Detail {
     pub interval: Option<(f64, f64)>,
     /// Samples, in words.
     pub counts: String,
-}
-
-/// The newest sessions of a machine.
-pub(super) struct Recent {
-    /// By run and metric.
-    pub details: HashMap<(Uuid, Metric), Detail>,
-    /// Runs with refused values or without any.
-    pub bad: Vec<Bad>,
 }
 
 /// What one run did not give.
@@ -57,7 +56,20 @@ impl<'a> Site<'a> {
     /// # Errors
     /// [`Error::Store`](crate::Error::Store) where the database cannot be read.
     pub(super) fn read(archive: &'a Archive) -> Result<Self> {
-        let set = archive.db.series()?;
+        let places = archive.places(None)?;
+        let newest = places
+            .iter()
+            .filter_map(Place::newest)
+            .max()
+            .unwrap_or_default();
+        let mut details = HashMap::new();
+        let set = archive.db.wanted_series(&mut Wanted {
+            series: &|scenario, metric| fits(scenario, metric) && is_shown(metric),
+            since: newest - IN_FULL,
+            raw: &mut |night, sample| {
+                details.extend(detail(&sample).map(|found| ((night, sample.metric), found)))
+            },
+        })?;
         let watch = watch(&set, &archive.db.acknowledgements()?);
         let mut by_model: HashMap<(String, String), Vec<usize>> = HashMap::new();
         for (at, series) in set.series.iter().enumerate() {
@@ -69,14 +81,28 @@ impl<'a> Site<'a> {
         for (at, finding) in watch.findings.iter().enumerate() {
             by_series.entry(finding.series).or_default().push(at);
         }
+        let bad = bad(&places, archive.db.refused_runs(newest - IN_FULL)?);
         Ok(Self {
             archive,
-            places: archive.places(None)?,
+            places,
             set,
             watch,
             by_model,
             by_series,
+            details,
+            bad,
         })
+    }
+
+    /// What the raw values of a night's figure tell; none of an old one.
+    pub(super) fn detail(&self, night: usize, metric: Metric) -> Option<&Detail> {
+        self.details.get(&(night, metric))
+    }
+
+    /// What runs of a model on a machine did not give, oldest first.
+    pub(super) fn bad_of(&self, machine: &str, model: &str) -> &[Bad] {
+        let key = (machine.to_owned(), model.to_owned());
+        self.bad.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// The series of a model on a machine.
@@ -90,51 +116,40 @@ impl<'a> Site<'a> {
         let found = self.by_series.get(&series).map_or(&[][..], Vec::as_slice);
         found.iter().map(|&at| &self.watch.findings[at])
     }
-
-    /// The newest sessions of a machine, read in full.
-    ///
-    /// # Errors
-    /// [`Error::Store`](crate::Error::Store) for a broken row.
-    pub(super) fn recent(&self, place: &Place) -> Result<Recent> {
-        let mut recent = Recent {
-            details: HashMap::new(),
-            bad: Vec::new(),
-        };
-        for session in place.sessions.iter().rev().take(IN_FULL) {
-            for run in self.archive.runs_of(session)? {
-                recent.add(session, run);
-            }
-        }
-        Ok(recent)
-    }
 }
 
-impl Recent {
-    fn add(&mut self, session: &Session, run: Run) {
-        for sample in run.samples() {
-            if !fits(&run.cell.scenario, sample.metric) {
-                continue;
-            }
-            let detail = if is_item_score(sample.metric) {
-                share(sample).map(|share| Detail {
-                    interval: Some((share.low, share.high)),
-                    counts: format!("{} of {} items", share.right, share.of),
-                })
-            } else {
-                figure(sample).map(|figure| Detail {
-                    interval: figure.interval,
-                    counts: figure.counts(),
-                })
-            };
-            self.details
-                .extend(detail.map(|detail| ((run.id, sample.metric), detail)));
-        }
-        let refused = run.voids().iter().any(|void| !void.is_by_design());
-        if refused || matches!(run.outcome, Outcome::Failed { .. }) {
-            let session = session.clone();
-            self.bad.push(Bad { session, run });
-        }
+fn detail(sample: &Sample) -> Option<Detail> {
+    if is_item_score(sample.metric) {
+        return share(sample).map(|share| Detail {
+            interval: Some((share.low, share.high)),
+            counts: format!("{} of {} items", share.right, share.of),
+        });
     }
+    figure(sample).map(|figure| Detail {
+        interval: figure.interval,
+        counts: figure.counts(),
+    })
+}
+
+/// Runs by machine and model, with their sessions; what no model offers is no refusal.
+fn bad(places: &[Place], runs: Vec<Run>) -> HashMap<(String, String), Vec<Bad>> {
+    let sessions = places.iter().flat_map(|place| {
+        place
+            .sessions
+            .iter()
+            .map(move |session| (session.id, (place, session)))
+    });
+    let sessions: HashMap<Uuid, (&Place, &Session)> = sessions.collect();
+    let mut bad: HashMap<(String, String), Vec<Bad>> = HashMap::new();
+    for run in runs {
+        let Some((place, session)) = sessions.get(&run.session) else {
+            continue;
+        };
+        let key = (place.key.clone(), run.cell.model.clone());
+        let session = (*session).clone();
+        bad.entry(key).or_default().push(Bad { session, run });
+    }
+    bad
 }
 
 impl Bad {
