@@ -117,7 +117,8 @@
       trace.hovertext = kept.map((i) => about(chart, line, i).map(wrapped).join("<br>"));
       trace.customdata = kept;
       trace.line.color = faint(colour, 0.7);
-      trace.marker = { ...trace.marker, color: colour, size: kept.length > 120 ? 3.5 : 5 };
+      trace.marker = { ...trace.marker, color: colour, size: kept.length > 400 ? 2.5 : kept.length > 120 ? 3.5 : 5 };
+      trace.line.width = kept.length > 120 ? 0.8 : 1.5;
     },
     band(chart, line, trace, colours) {
       const kept = within(chart, line).filter((i) => of(line.low, line, i) !== null);
@@ -180,7 +181,7 @@
     to.xaxis = { ...to.xaxis, ...axis, showline: true };
     to.yaxis = { ...to.yaxis, ...axis };
     Object.assign(to, sessions.at.length ? changes(chart, colours) : {});
-    if (to.annotations?.length) to.margin = { ...to.margin, t: to.annotations.length > 1 ? 30 : 20 };
+    if (to.annotations?.length) to.margin = { ...to.margin, t: 20 };
     if (state.log) to.yaxis = { ...to.yaxis, type: "log", range: undefined, autorange: true };
     // A finger scrolls the page; the buttons zoom.
     if (matchMedia("(pointer: coarse)").matches) to.dragmode = false;
@@ -192,18 +193,27 @@
     const marks = chart.data.lines.filter(isShown).flatMap((line) => line.marks || []);
     const kept = marks.filter((mark) => time(mark.at) >= chart.since && mark.state !== "suspect").slice(-MOST);
     const tone = (mark) => (mark.accepted ? colours.soft : TONE(colours)[mark.kind] || colours.warn);
+    // Where labels would touch, that of the larger change stays; the triangles tell of all.
+    const span = time(sessions.at.length - 1) - Math.max(time(0), chart.since);
+    const large = (mark) => Math.abs(parseFloat(mark.size)) || Infinity;
+    const labelled = [];
+    for (const mark of kept.slice().sort((a, b) => large(b) - large(a))) {
+      const near = labelled.some((other) => Math.abs(time(other.at) - time(mark.at)) < NEAR * span);
+      if (!near) labelled.push(mark);
+    }
     return {
       shapes: kept.map((mark) => ({
         type: "line", layer: "below", x0: sessions.at[mark.at], x1: sessions.at[mark.at], y0: 0, y1: 1, yref: "paper",
         line: { color: tone(mark), width: 1, dash: "dot" }, opacity: 0.6,
       })),
-      annotations: kept.map((mark, at) => ({
-        x: sessions.at[mark.at], y: 1, yref: "paper", yanchor: "bottom", yshift: at % 2 ? 12 : 0, showarrow: false,
+      annotations: labelled.map((mark) => ({
+        x: sessions.at[mark.at], y: 1, yref: "paper", yanchor: "bottom", showarrow: false,
         text: plain(mark.size) + (mark.accepted ? " ✓" : ""), font: { size: 11, color: tone(mark) },
       })),
     };
   };
-  const MOST = 8;
+  const MOST = 12;
+  const NEAR = 0.16;
   const TONE = (colours) => ({ regression: colours.bad, improvement: colours.good });
 
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };

@@ -20,8 +20,10 @@ mod trend;
 mod words;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::archive::{Archive, Place};
 use crate::error::{Error, Result};
@@ -40,9 +42,7 @@ use site::Site;
 pub fn write(archive: &Archive, folder: &Path, templates: &Templates) -> Result<PathBuf> {
     let site = Site::read(archive)?;
     assets::write(folder, templates)?;
-    for place in &site.places {
-        models(&site, place, (folder, templates))?;
-    }
+    models(&site, (folder, templates))?;
     if let Some(page) = historic::page(archive) {
         write_file(
             &folder.join("historic.html"),
@@ -52,27 +52,47 @@ pub fn write(archive: &Archive, folder: &Path, templates: &Templates) -> Result<
     let first = folder.join("index.html");
     write_file(
         &first,
-        &templates.render("index.html", &index::page(&site))?,
+        &templates.render("index.html", &index::page(archive, &site))?,
     )?;
     Ok(first)
 }
 
-/// The pages of a machine's models.
-fn models(site: &Site<'_>, place: &Place, (folder, templates): (&Path, &Templates)) -> Result<()> {
-    let names: BTreeSet<&str> = place
-        .runs
-        .iter()
-        .map(|run| run.cell.model.as_str())
-        .collect();
-    for model in names {
-        let subject = Subject::new(site, place, model)?;
-        let (file, page) = model::page(&subject);
-        write_file(
-            &folder.join("model").join(file),
-            &templates.render("model.html", &page)?,
-        )?;
-    }
-    Ok(())
+/// The pages of all models, on all cores.
+fn models(site: &Site, to: (&Path, &Templates)) -> Result<()> {
+    let names = |place: &Place| -> BTreeSet<String> {
+        place
+            .runs
+            .iter()
+            .map(|run| run.cell.model.clone())
+            .collect()
+    };
+    let of = |place| names(place).into_iter().map(move |model| (place, model));
+    let pages: Vec<(&Place, String)> = site.places.iter().flat_map(of).collect();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let written =
+        |part: &[(&Place, String)]| part.iter().try_for_each(|page| model_page(site, page, to));
+    thread::scope(|scope| {
+        let parts = pages.chunks(pages.len().div_ceil(cores).max(1));
+        let workers: Vec<_> = parts
+            .map(|part| (part, scope.spawn(move || written(part))))
+            .collect();
+        // A worker that died left pages out: its part is written again here.
+        workers
+            .into_iter()
+            .try_for_each(|(part, worker)| worker.join().unwrap_or_else(|_| written(part)))
+    })
+}
+
+fn model_page(
+    site: &Site,
+    (place, model): &(&Place, String),
+    (folder, templates): (&Path, &Templates),
+) -> Result<()> {
+    let (file, page) = model::page(&Subject::new(site, place, model));
+    write_file(
+        &folder.join("model").join(file),
+        &templates.render("model.html", &page)?,
+    )
 }
 
 /// Shows a written page in the browser of this system.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
+use store::Uuid;
 use store::series::Group;
-use store::{Metric, Uuid};
 
 use super::curves;
 use super::frame::Frame;
@@ -16,7 +16,6 @@ use super::site::{Site, model_file};
 use super::table::{self, Notes, Table};
 use super::trend::{self, Charts};
 use crate::archive::{Entry, Place, commit, environment};
-use crate::error::Result;
 use crate::text::one_line;
 
 /// Most variants on one page: there are as many colours.
@@ -24,15 +23,13 @@ const VARIANTS: usize = 8;
 
 /// What a page is about, and what its parts are made of.
 pub(super) struct Subject<'a> {
-    pub site: &'a Site<'a>,
+    pub site: &'a Site,
     pub place: &'a Place,
     pub model: String,
     /// That of most nights first.
     pub variants: Vec<Variant>,
     /// Of every session of the machine, oldest first.
     pub stamps: Vec<Stamp>,
-    /// Noise of the machine by metric, where an A/A run found it.
-    pub floors: HashMap<Metric, f64>,
     sessions: HashMap<Uuid, usize>,
 }
 
@@ -62,23 +59,21 @@ struct Sessions<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(site: &'a Site<'a>, place: &'a Place, model: &str) -> Result<Self> {
+    pub(super) fn new(site: &'a Site, place: &'a Place, model: &str) -> Self {
         let sessions = place.sessions.iter().enumerate();
-        let floors = site.archive.db.noise(&place.key)?.into_iter();
         let stamp = |session: &store::Session| Stamp {
             at: session.at.format("%Y-%m-%d %H:%M UTC").to_string(),
             commit: commit(session),
             environment: environment(session),
         };
-        Ok(Self {
+        Self {
             site,
             place,
             variants: variants(site, &place.key, model),
             stamps: place.sessions.iter().map(stamp).collect(),
             sessions: sessions.map(|(at, session)| (session.id, at)).collect(),
-            floors: floors.map(|noise| (noise.metric, noise.floor)).collect(),
             model: model.to_owned(),
-        })
+        }
     }
 
     /// The position of a session among the stamps.
@@ -94,7 +89,7 @@ impl<'a> Subject<'a> {
 }
 
 /// The page as text, and its file.
-pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize) {
+pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
     let place = subject.place;
     let entries: Vec<Entry> = place.entries();
     let own = entries
@@ -154,7 +149,7 @@ fn coded<'a>(texts: impl Iterator<Item = &'a str>) -> (Vec<&'a str>, Vec<usize>)
 }
 
 /// The variants of a model, that of most nights first: those of its suite, profile and branch are shown.
-fn variants(site: &Site<'_>, machine: &str, model: &str) -> Vec<Variant> {
+fn variants(site: &Site, machine: &str, model: &str) -> Vec<Variant> {
     let mut nights: BTreeMap<[String; 7], (usize, &Group)> = BTreeMap::new();
     for &at in site.series_of(machine, model) {
         let series = &site.set.series[at];

@@ -20,11 +20,12 @@ use crate::text::one_line;
 const IN_FULL: TimeDelta = TimeDelta::days(366);
 
 /// All series of a database, and what was found in them.
-pub(super) struct Site<'a> {
-    pub archive: &'a Archive,
+pub(super) struct Site {
     pub places: Vec<Place>,
     pub set: SeriesSet,
     pub watch: Watch,
+    /// Noise by machine and metric, where an A/A run found it.
+    pub floors: HashMap<(String, Metric), f64>,
     /// Positions in the set's series, by machine and model.
     by_model: HashMap<(String, String), Vec<usize>>,
     /// Positions in the watch's findings, by series.
@@ -50,12 +51,12 @@ pub(super) struct Bad {
     pub run: Run,
 }
 
-impl<'a> Site<'a> {
+impl Site {
     /// Reads and judges every series.
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store) where the database cannot be read.
-    pub(super) fn read(archive: &'a Archive) -> Result<Self> {
+    pub(super) fn read(archive: &Archive) -> Result<Self> {
         let places = archive.places(None)?;
         let newest = places
             .iter()
@@ -81,10 +82,15 @@ impl<'a> Site<'a> {
         for (at, finding) in watch.findings.iter().enumerate() {
             by_series.entry(finding.series).or_default().push(at);
         }
+        let mut floors = HashMap::new();
+        for place in &places {
+            let known = archive.db.noise(&place.key)?.into_iter();
+            floors.extend(known.map(|noise| ((place.key.clone(), noise.metric), noise.floor)));
+        }
         let bad = bad(&places, archive.db.refused_runs(newest - IN_FULL)?);
         Ok(Self {
-            archive,
             places,
+            floors,
             set,
             watch,
             by_model,

@@ -179,7 +179,10 @@ fn level(subject: &Subject<'_>, at: usize) -> Option<Level> {
         .map(|&(_, value)| value)
         .collect();
     let middle = median(&values)?;
-    let (share, about) = match (subject.floors.get(&series.metric), site.watch.noise[at]) {
+    let (share, about) = match (
+        site.floors.get(&(subject.place.key.clone(), series.metric)),
+        site.watch.noise[at],
+    ) {
         (Some(&floor), _) => (floor, "noise floor of an A/A run on this machine"),
         (None, Some(noise)) => (2.0 * noise, "two standard deviations from night to night"),
         (None, None) => return None,
