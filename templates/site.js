@@ -198,7 +198,7 @@
     const large = (mark) => Math.abs(parseFloat(mark.size)) || Infinity;
     const labelled = [];
     for (const mark of kept.slice().sort((a, b) => large(b) - large(a))) {
-      const near = labelled.some((other) => Math.abs(time(other.at) - time(mark.at)) < NEAR * span);
+      const near = labelled.some((other) => Math.abs(time(other.at) - time(mark.at)) < (NEAR / chart.plot.clientWidth) * span);
       if (!near) labelled.push(mark);
     }
     return {
@@ -213,7 +213,7 @@
     };
   };
   const MOST = 12;
-  const NEAR = 0.16;
+  const NEAR = 48;
   const TONE = (colours) => ({ regression: colours.bad, improvement: colours.good });
 
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
