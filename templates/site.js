@@ -236,7 +236,7 @@
     ["−", "Zoom out", (chart) => look(chart, { by: 2 })],
     ["←", "Earlier", (chart) => look(chart, { move: -0.25 })],
     ["→", "Later", (chart) => look(chart, { move: 0.25 })],
-    ["Reset", "Show all", whole],
+    ["Reset", "Reset", whole],
     ["SVG", "Save as SVG", (chart) => save(chart, "svg")],
     ["PNG", "Save as PNG", (chart) => save(chart, "png")],
   ];

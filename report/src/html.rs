@@ -2,6 +2,7 @@
 
 mod assets;
 mod chart;
+mod compare_page;
 mod curves;
 mod files;
 mod frame;
@@ -14,6 +15,8 @@ mod outputs;
 mod plot;
 mod policy;
 mod recent;
+mod run_page;
+mod session;
 mod site;
 mod table;
 mod trend;
@@ -23,55 +26,109 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde::Serialize;
+use store::Session;
+use store::gate::Side;
+
 use crate::archive::{Archive, Place};
 use crate::error::{Error, Result};
+use crate::gate;
 use crate::template::Templates;
 use files::write_file;
 use model::Subject;
-use site::Site;
+use site::{Recent, Site};
 
-/// Writes the pages into `folder`, which is made if it is not there: `index.html`, one page a model and machine in
-/// `model/`, what they share in `assets/`. The path of the first page.
+/// Where pages go, what they look like, and how many sessions have one.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// Made if it is not there.
+    pub folder: &'a Path,
+    /// What they are drawn with.
+    pub templates: &'a Templates,
+    /// Newest sessions of each machine that have a page, and of which charts show intervals, counts and refusals: that
+    /// takes every raw value.
+    pub sessions: usize,
+}
+
+impl Output<'_> {
+    /// Writes one page and hands out its path.
+    fn page(&self, path: &Path, template: &str, view: &impl Serialize) -> Result<PathBuf> {
+        let path = self.folder.join(path);
+        write_file(&path, &self.templates.render(template, view)?)?;
+        Ok(path)
+    }
+}
+
+/// Writes the pages: `index.html`, one a model and machine in `model/`, one a session in `run/`, one a machine in
+/// `compare/`, what they share in `assets/`. The path of the first page.
 ///
 /// A database without runs gives a page that says so.
 ///
 /// # Errors
 /// [`Error::Write`] with the path that could not be written; [`Error::Template`]; [`Error::Store`].
-pub fn write(archive: &Archive, folder: &Path, templates: &Templates) -> Result<PathBuf> {
-    let site = Site::read(archive)?;
-    assets::write(folder, templates)?;
+pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
+    let site = Site::read(archive, out.sessions)?;
+    assets::write(out.folder, out.templates)?;
     for place in &site.places {
-        models(&site, place, (folder, templates))?;
+        let mut recent = runs(&site, place, out)?;
+        recent.compared = comparison(&site, place, out)?;
+        models(&site, (place, &recent), out)?;
     }
     if let Some(page) = historic::page(archive) {
-        write_file(
-            &folder.join("historic.html"),
-            &templates.render("historic.html", &page)?,
-        )?;
+        out.page(Path::new("historic.html"), "historic.html", &page)?;
     }
-    let first = folder.join("index.html");
-    write_file(
-        &first,
-        &templates.render("index.html", &index::page(&site))?,
-    )?;
-    Ok(first)
+    out.page(Path::new("index.html"), "index.html", &index::page(&site))
+}
+
+/// The pages of a machine's newest sessions, and what its charts need of them.
+fn runs(site: &Site<'_>, place: &Place, out: &Output<'_>) -> Result<Recent> {
+    let mut recent = Recent::default();
+    for session in site.shown(place) {
+        let alone = site.archive.alone(place, session)?;
+        recent.add(session, &alone.runs);
+        let (file, page) = run_page::page(&run_page::Subject {
+            site,
+            place,
+            session,
+            alone: &alone,
+        });
+        out.page(&Path::new("run").join(file), "run.html", &page)?;
+    }
+    Ok(recent)
+}
+
+/// The page of a machine's newest session against the one before, and the models that are on it.
+fn comparison(site: &Site<'_>, place: &Place, out: &Output<'_>) -> Result<BTreeSet<String>> {
+    let newest = place.sessions.last();
+    let Some((base, head)) = newest.and_then(|head| Some((session::previous(place, head)?, head)))
+    else {
+        return Ok(BTreeSet::new());
+    };
+    let side = |session: &Session| -> Result<Side> {
+        let (session, runs) = (session.clone(), site.archive.runs_of(session)?);
+        Ok(Side { session, runs })
+    };
+    let (base, head) = (side(base)?, side(head)?);
+    let judgement = gate::of_two(&base, &head, &site.archive.db.noise(&place.key)?);
+    let (file, page) = compare_page::page(&compare_page::Subject {
+        site,
+        place,
+        base: &base,
+        head: &head,
+        judgement: &judgement,
+    });
+    out.page(&Path::new("compare").join(file), "compare.html", &page)?;
+    let runs = base.runs.iter().chain(&head.runs);
+    Ok(runs.map(|run| run.cell.model.clone()).collect())
 }
 
 /// The pages of a machine's models.
-fn models(site: &Site<'_>, place: &Place, (folder, templates): (&Path, &Templates)) -> Result<()> {
-    let recent = site.recent(place)?;
-    let names: BTreeSet<&str> = place
-        .runs
-        .iter()
-        .map(|run| run.cell.model.as_str())
-        .collect();
-    for model in names {
-        let subject = Subject::new(site, (place, model), &recent)?;
+fn models(site: &Site<'_>, (place, recent): (&Place, &Recent), out: &Output<'_>) -> Result<()> {
+    let names = place.runs.iter().map(|run| run.cell.model.as_str());
+    for model in names.collect::<BTreeSet<_>>() {
+        let subject = Subject::new(site, (place, model), recent)?;
         let (file, page) = model::page(&subject);
-        write_file(
-            &folder.join("model").join(file),
-            &templates.render("model.html", &page)?,
-        )?;
+        out.page(&Path::new("model").join(file), "model.html", &page)?;
     }
     Ok(())
 }

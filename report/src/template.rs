@@ -20,8 +20,10 @@ use crate::text::one_line;
 /// Name and text of every template. Names that end in `.html` or `.md` are rendered, HTML escaping depends
 /// on it; others are used as they are.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("answers.html", include_str!("../../templates/answers.html")),
     ("chart.html", include_str!("../../templates/chart.html")),
     ("check.md", include_str!("../../templates/check.md")),
+    ("compare.html", include_str!("../../templates/compare.html")),
     ("guide.md", include_str!("../../templates/guide.md")),
     (
         "historic.html",
@@ -39,6 +41,8 @@ const BUILT_IN: &[(&str, &str)] = &[
         "pipe_table.md",
         include_str!("../../templates/pipe_table.md"),
     ),
+    ("rows.html", include_str!("../../templates/rows.html")),
+    ("run.html", include_str!("../../templates/run.html")),
     ("site.css", include_str!("../../templates/site.css")),
     ("site.js", include_str!("../../templates/site.js")),
     ("summary.md", include_str!("../../templates/summary.md")),

@@ -7,11 +7,13 @@ use store::series::Group;
 use store::{Metric, Uuid};
 
 use super::curves;
+use super::files::slug;
 use super::frame::Frame;
 use super::json;
 use super::lines::{Stamp, Variant, key};
 use super::outputs::{self, Outputs};
 use super::recent::{self, IncidentView};
+use super::session;
 use super::site::{Recent, Site, model_file};
 use super::table::{self, Notes, Table};
 use super::trend::{self, Charts};
@@ -43,6 +45,7 @@ struct Page {
     name: String,
     machine: String,
     machine_key: String,
+    links: Vec<Link>,
     table: Table,
     notes: Notes,
     changes: Vec<IncidentView>,
@@ -50,6 +53,13 @@ struct Page {
     groups: Vec<Charts>,
     outputs: Vec<Outputs>,
     sessions: String,
+}
+
+/// To the newest session of the model, and to what changed in it.
+#[derive(Serialize)]
+struct Link {
+    to: String,
+    text: String,
 }
 
 /// Sessions as the script takes them: texts that many share are kept once.
@@ -115,6 +125,7 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize) {
         name,
         machine: place.name(),
         machine_key: place.key.clone(),
+        links: links(subject),
         table: table::table(place, &own),
         notes: table::notes_of(&own),
         changes: recent::of_model(subject.site, place, &subject.model),
@@ -124,6 +135,22 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize) {
         sessions: sessions(subject),
     };
     (model_file(&place.key, &subject.model), page)
+}
+
+fn links(subject: &Subject<'_>) -> Vec<Link> {
+    let (recent, model) = (subject.recent, &subject.model);
+    let anchor = slug(model);
+    let run = recent.newest.get(model).map(|session| Link {
+        to: format!("../run/{}#{anchor}", session::file(session)),
+        text: format!("Session of {}", session::at(session)),
+    });
+    let newest = subject.place.sessions.last();
+    let compared = newest.filter(|_| recent.compared.contains(model));
+    let compared = compared.map(|session| Link {
+        to: format!("../compare/{}#{anchor}", session::file(session)),
+        text: "Newest session against the one before".to_owned(),
+    });
+    run.into_iter().chain(compared).collect()
 }
 
 fn sessions(subject: &Subject<'_>) -> String {
@@ -186,7 +213,7 @@ fn variants(site: &Site<'_>, machine: &str, model: &str) -> Vec<Variant> {
             parts.collect::<Vec<_>>().join(", ")
         };
         Variant {
-            id: super::files::slug(&key.join(" ")),
+            id: slug(&key.join(" ")),
             name: one_line(&named),
             on: key[4..] == keys[0][4..],
             key: key.clone(),

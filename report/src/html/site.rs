@@ -1,6 +1,6 @@
 //! What all pages are made of: every series with what changed in it, and the newest sessions of a machine in full.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use store::series::SeriesSet;
 use store::stats::{figure, is_item_score, share};
@@ -13,15 +13,14 @@ use crate::archive::{Archive, Place};
 use crate::error::Result;
 use crate::text::one_line;
 
-/// Newest sessions of a machine of which intervals, counts and refusals are shown: they need every raw value.
-const IN_FULL: usize = 30;
-
 /// All series of a database, and what was found in them.
 pub(super) struct Site<'a> {
     pub archive: &'a Archive,
     pub places: Vec<Place>,
     pub set: SeriesSet,
     pub watch: Watch,
+    /// Newest sessions of a machine that have a page.
+    sessions: usize,
     /// Positions in the set's series, by machine and model.
     by_model: HashMap<(String, String), Vec<usize>>,
     /// Positions in the watch's findings, by series.
@@ -38,11 +37,16 @@ pub(super) struct Detail {
 }
 
 /// The newest sessions of a machine.
+#[derive(Default)]
 pub(super) struct Recent {
     /// By run and metric.
     pub details: HashMap<(Uuid, Metric), Detail>,
     /// Runs with refused values or without any.
     pub bad: Vec<Bad>,
+    /// The newest session of a model that has a page.
+    pub newest: HashMap<String, Session>,
+    /// Models on the page that compares the newest session with the one before.
+    pub compared: BTreeSet<String>,
 }
 
 /// What one run did not give.
@@ -56,7 +60,7 @@ impl<'a> Site<'a> {
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store) where the database cannot be read.
-    pub(super) fn read(archive: &'a Archive) -> Result<Self> {
+    pub(super) fn read(archive: &'a Archive, sessions: usize) -> Result<Self> {
         let set = archive.db.series()?;
         let watch = watch(&set, &archive.db.acknowledgements()?);
         let mut by_model: HashMap<(String, String), Vec<usize>> = HashMap::new();
@@ -74,6 +78,7 @@ impl<'a> Site<'a> {
             places: archive.places(None)?,
             set,
             watch,
+            sessions,
             by_model,
             by_series,
         })
@@ -91,26 +96,23 @@ impl<'a> Site<'a> {
         found.iter().map(|&at| &self.watch.findings[at])
     }
 
-    /// The newest sessions of a machine, read in full.
-    ///
-    /// # Errors
-    /// [`Error::Store`](crate::Error::Store) for a broken row.
-    pub(super) fn recent(&self, place: &Place) -> Result<Recent> {
-        let mut recent = Recent {
-            details: HashMap::new(),
-            bad: Vec::new(),
-        };
-        for session in place.sessions.iter().rev().take(IN_FULL) {
-            for run in self.archive.runs_of(session)? {
-                recent.add(session, run);
-            }
-        }
-        Ok(recent)
+    /// The sessions of a machine that have a page, the newest first.
+    pub(super) fn shown<'b>(&self, place: &'b Place) -> impl Iterator<Item = &'b Session> {
+        place.sessions.iter().rev().take(self.sessions)
     }
 }
 
 impl Recent {
-    fn add(&mut self, session: &Session, run: Run) {
+    /// Takes in a session that is older than those before.
+    pub(super) fn add(&mut self, session: &Session, runs: &[Run]) {
+        for run in runs {
+            let newest = self.newest.entry(run.cell.model.clone());
+            newest.or_insert_with(|| session.clone());
+            self.add_run(session, run);
+        }
+    }
+
+    fn add_run(&mut self, session: &Session, run: &Run) {
         for sample in run.samples() {
             if !fits(&run.cell.scenario, sample.metric) {
                 continue;
@@ -131,7 +133,7 @@ impl Recent {
         }
         let refused = run.voids().iter().any(|void| !void.is_by_design());
         if refused || matches!(run.outcome, Outcome::Failed { .. }) {
-            let session = session.clone();
+            let (session, run) = (session.clone(), run.clone());
             self.bad.push(Bad { session, run });
         }
     }
