@@ -75,8 +75,9 @@
   // --- Values to traces.
 
   const json = (element) => JSON.parse(element.textContent);
-  // Plotly reads a little markup in texts; ours are foreign and hold none.
-  const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  // Plotly reads a little markup in texts; ours are foreign and hold none. Characters that no SVG may hold go.
+  const plain = (text) => text.toWellFormed().replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd")
+    .replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const wrapped = (text) => plain(text).replace(/(.{60,80}?) /g, "$1<br>");
   const time = (at) => Date.parse(`${sessions.at[at].replace(" ", "T")}Z`);
   const withUnit = (chart, value) => `${value}${chart.data.unit ? ` ${chart.data.unit}` : ""}`;
@@ -250,7 +251,13 @@
     picture.showlegend = chart.data.lines.length > 1;
     const data = traces(chart, colours).map((trace) => ({ ...trace, showlegend: trace.meta.startsWith("figures"), name: plain(nameOf(chart, trace)) }));
     const size = { width: 960, height: 540, scale: format === "png" ? 2 : 1 };
-    const address = await Plotly.toImage({ data, layout: picture, config: CONFIG }, { format, ...size });
+    let address;
+    try {
+      address = await Plotly.toImage({ data, layout: picture, config: CONFIG }, { format, ...size });
+    } catch {
+      say(`${name} could not be saved`);
+      return;
+    }
     const link = document.createElement("a");
     link.href = address;
     link.download = `${location.pathname.split("/").pop().replace(/\.html$/, "")}-${chart.figure.id}.${format}`;
@@ -268,7 +275,7 @@
     ["−", "Zoom out", (chart) => look(chart, { by: 2 })],
     ["←", "Earlier", (chart) => look(chart, { move: -0.25 })],
     ["→", "Later", (chart) => look(chart, { move: 0.25 })],
-    ["Reset", "Show all", whole],
+    ["Reset", "Reset", whole],
     ["SVG", "Save as SVG", (chart) => save(chart, "svg")],
     ["PNG", "Save as PNG", (chart) => save(chart, "png")],
   ];

@@ -161,6 +161,9 @@ struct Html {
     /// Folder to write index.html into; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "site")]
     out: PathBuf,
+    /// Newest sessions of each machine that get a page with every raw value
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    sessions: usize,
     /// Show the page in the browser of this system
     #[arg(long)]
     open: bool,
@@ -247,7 +250,14 @@ fn pages(command: &Command, db: &Path) -> Result<()> {
             print(&lines.collect::<String>())
         }
         Command::Html(page) => {
-            let file = html::write(&archive()?, &page.out, &page.look.read()?)?;
+            let file = html::write(
+                &archive()?,
+                &html::Output {
+                    folder: &page.out,
+                    templates: &page.look.read()?,
+                    sessions: page.sessions,
+                },
+            )?;
             print(&format!("{}\n", file.display()))?;
             if page.open {
                 Ok(html::show(&file)?)

@@ -2,6 +2,7 @@
 
 mod assets;
 mod chart;
+mod compare_page;
 mod curves;
 mod files;
 mod frame;
@@ -14,6 +15,8 @@ mod outputs;
 mod plot;
 mod policy;
 mod recent;
+mod run_page;
+mod session;
 mod site;
 mod table;
 mod trend;
@@ -25,52 +28,135 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
+use serde::Serialize;
+use store::Session;
+use store::gate::Side;
+
 use crate::archive::{Archive, Place};
 use crate::error::{Error, Result};
+use crate::gate;
 use crate::template::Templates;
-use files::write_file;
+use files::{make, write_file};
 use model::Subject;
-use site::Site;
+use site::{Recent, Site};
 
-/// Writes the pages into `folder`, which is made if it is not there: `index.html`, one page a model and machine in
-/// `model/`, what they share in `assets/`. The path of the first page.
+/// Where pages go, what they look like, and how many sessions have one.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// Made if it is not there.
+    pub folder: &'a Path,
+    /// What they are drawn with.
+    pub templates: &'a Templates,
+    /// Newest sessions of each machine that have a page, and of which charts show intervals, counts and refusals: that
+    /// takes every raw value.
+    pub sessions: usize,
+}
+
+impl Output<'_> {
+    /// Writes one page and hands out its path.
+    fn page(&self, path: &Path, template: &str, view: &impl Serialize) -> Result<PathBuf> {
+        let path = self.folder.join(path);
+        write_file(&path, &self.templates.render(template, view)?)?;
+        Ok(path)
+    }
+}
+
+/// Writes the pages: `index.html`, one a model and machine in `model/`, one a session in `run/`, one a machine in
+/// `compare/`, what they share in `assets/`. The path of the first page.
 ///
 /// A database without runs gives a page that says so.
 ///
 /// # Errors
 /// [`Error::Write`] with the path that could not be written; [`Error::Template`]; [`Error::Store`].
-pub fn write(archive: &Archive, folder: &Path, templates: &Templates) -> Result<PathBuf> {
-    let site = Site::read(archive)?;
-    assets::write(folder, templates)?;
-    models(&site, (folder, templates))?;
-    if let Some(page) = historic::page(archive) {
-        write_file(
-            &folder.join("historic.html"),
-            &templates.render("historic.html", &page)?,
-        )?;
+pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
+    make(out.folder)?;
+    let site = Site::read(archive, out.sessions)?;
+    assets::write(out.folder, out.templates)?;
+    let mut pages = Vec::new();
+    for place in &site.places {
+        let mut recent = runs((archive, &site), place, out)?;
+        recent.compared = comparison((archive, &site), place, out)?;
+        pages.push((place, recent));
     }
-    let first = folder.join("index.html");
-    write_file(
-        &first,
-        &templates.render("index.html", &index::page(archive, &site))?,
-    )?;
-    Ok(first)
+    models(&site, &pages, out)?;
+    if let Some(page) = historic::page(archive) {
+        out.page(Path::new("historic.html"), "historic.html", &page)?;
+    }
+    let first = index::page(archive, &site);
+    out.page(Path::new("index.html"), "index.html", &first)
 }
 
+/// The pages of a machine's newest sessions, for those of its models to link to.
+fn runs((archive, site): (&Archive, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
+    let mut recent = Recent::default();
+    for session in site.shown(place) {
+        let alone = archive.alone(place, session)?;
+        recent.add(session, &alone.runs);
+        let (file, page) = run_page::page(&run_page::Subject {
+            site,
+            place,
+            session,
+            alone: &alone,
+        });
+        out.page(&Path::new("run").join(file), "run.html", &page)?;
+    }
+    Ok(recent)
+}
+
+/// The page of a machine's newest session against the one before, and the models that are on it.
+fn comparison(
+    (archive, site): (&Archive, &Site),
+    place: &Place,
+    out: &Output<'_>,
+) -> Result<BTreeSet<String>> {
+    let newest = place.sessions.last();
+    let Some((base, head)) = newest.and_then(|head| Some((session::previous(place, head)?, head)))
+    else {
+        return Ok(BTreeSet::new());
+    };
+    let side = |session: &Session| -> Result<Side> {
+        let (session, runs) = (session.clone(), archive.runs_of(session)?);
+        Ok(Side { session, runs })
+    };
+    let (base, head) = (side(base)?, side(head)?);
+    let judgement = gate::of_two(&base, &head, &archive.db.noise(&place.key)?);
+    let (file, page) = compare_page::page(&compare_page::Subject {
+        site,
+        place,
+        base: &base,
+        head: &head,
+        judgement: &judgement,
+    });
+    out.page(&Path::new("compare").join(file), "compare.html", &page)?;
+    let runs = base.runs.iter().chain(&head.runs);
+    Ok(runs.map(|run| run.cell.model.clone()).collect())
+}
+
+/// A model's page to be written: its machine, the pages it links to, its name.
+type Wanted<'a> = (&'a Place, &'a Recent, &'a str);
+
 /// The pages of all models, on all cores.
-fn models(site: &Site, to: (&Path, &Templates)) -> Result<()> {
-    let names = |place: &Place| -> BTreeSet<String> {
+fn models(site: &Site, places: &[(&Place, Recent)], out: &Output<'_>) -> Result<()> {
+    let names = |place: &'_ Place| -> BTreeSet<String> {
         place
             .runs
             .iter()
             .map(|run| run.cell.model.clone())
             .collect()
     };
-    let of = |place| names(place).into_iter().map(move |model| (place, model));
-    let pages: Vec<(&Place, String)> = site.places.iter().flat_map(of).collect();
+    let names: Vec<(&Place, &Recent, BTreeSet<String>)> = places
+        .iter()
+        .map(|(place, recent)| (*place, recent, names(place)))
+        .collect();
+    let all = names.iter().flat_map(|(place, recent, names)| {
+        names.iter().map(|name| (*place, *recent, name.as_str()))
+    });
+    let pages: Vec<Wanted<'_>> = all.collect();
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let written =
-        |part: &[(&Place, String)]| part.iter().try_for_each(|page| model_page(site, page, to));
+    let written = |part: &[Wanted<'_>]| {
+        part.iter()
+            .try_for_each(|&page| model_page(site, page, out))
+    };
     thread::scope(|scope| {
         let parts = pages.chunks(pages.len().div_ceil(cores).max(1));
         let workers: Vec<_> = parts
@@ -83,16 +169,10 @@ fn models(site: &Site, to: (&Path, &Templates)) -> Result<()> {
     })
 }
 
-fn model_page(
-    site: &Site,
-    (place, model): &(&Place, String),
-    (folder, templates): (&Path, &Templates),
-) -> Result<()> {
-    let (file, page) = model::page(&Subject::new(site, place, model));
-    write_file(
-        &folder.join("model").join(file),
-        &templates.render("model.html", &page)?,
-    )
+fn model_page(site: &Site, (place, recent, model): Wanted<'_>, out: &Output<'_>) -> Result<()> {
+    let (file, page) = model::page(&Subject::new(site, (place, recent), model));
+    out.page(&Path::new("model").join(file), "model.html", &page)
+        .map(drop)
 }
 
 /// Shows a written page in the browser of this system.

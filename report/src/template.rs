@@ -20,8 +20,10 @@ use crate::text::one_line;
 /// Name and text of every template. Names that end in `.html` or `.md` are rendered, HTML escaping depends
 /// on it; others are used as they are.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("answers.html", include_str!("../../templates/answers.html")),
     ("chart.html", include_str!("../../templates/chart.html")),
     ("check.md", include_str!("../../templates/check.md")),
+    ("compare.html", include_str!("../../templates/compare.html")),
     ("guide.md", include_str!("../../templates/guide.md")),
     (
         "historic.html",
@@ -39,6 +41,8 @@ const BUILT_IN: &[(&str, &str)] = &[
         "pipe_table.md",
         include_str!("../../templates/pipe_table.md"),
     ),
+    ("rows.html", include_str!("../../templates/rows.html")),
+    ("run.html", include_str!("../../templates/run.html")),
     ("site.css", include_str!("../../templates/site.css")),
     ("site.js", include_str!("../../templates/site.js")),
     ("summary.md", include_str!("../../templates/summary.md")),
@@ -281,7 +285,7 @@ mod tests {
         };
         check(
             "gide.md",
-            "gide.md: replaces no template, there are chart.html, ",
+            "gide.md: replaces no template, there are answers.html, ",
         );
         check(
             "guide.md",
@@ -306,6 +310,6 @@ mod tests {
                 .all(|(name, text)| again.text(name).unwrap() == *text)
         );
         let error = Templates::write_built_in(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("chart.html"), "{error}");
+        assert!(error.to_string().contains("answers.html"), "{error}");
     }
 }

@@ -16,14 +16,14 @@ fn pages(fill: impl Fn(&Path)) -> BTreeMap<String, String> {
     let path = folder.path().join("results.db");
     fill(&path);
     let site = folder.path().join("site");
-    html::write(
-        &Archive::read(&path).unwrap(),
-        &site,
-        &Templates::read(None).unwrap(),
-    )
-    .unwrap();
+    let out = html::Output {
+        folder: &site,
+        templates: &Templates::read(None).unwrap(),
+        sessions: 30,
+    };
+    html::write(&Archive::read(&path).unwrap(), &out).unwrap();
     let mut pages = BTreeMap::new();
-    for part in ["", "model"] {
+    for part in ["", "model", "run", "compare"] {
         for entry in fs::read_dir(site.join(part)).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|end| end == "html") {

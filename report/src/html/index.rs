@@ -6,9 +6,10 @@ use store::summary::{Row, recommend};
 use super::files::slug;
 use super::frame::Frame;
 use super::recent::{self, Window};
+use super::session::{self, Fact, Link, fact};
 use super::site::Site;
 use super::table::{self, Notes, Table};
-use crate::archive::{Archive, Entry, Place, commit};
+use crate::archive::{Archive, Entry, Place};
 use crate::table::empty;
 use crate::text::one_line;
 
@@ -34,6 +35,11 @@ struct Machine {
     table: Table,
     notes: Notes,
     windows: Vec<Window>,
+    sessions: Vec<Link>,
+    /// How many sessions have no page.
+    older: usize,
+    /// File of the newest session against the one before, where there is one.
+    compared: Option<String>,
 }
 
 /// A link to a machine, in the row of links that every machine's section starts with.
@@ -49,12 +55,6 @@ struct Pick {
 struct Backend {
     id: String,
     name: String,
-}
-
-#[derive(Serialize)]
-struct Fact {
-    term: String,
-    detail: String,
 }
 
 /// The view of the first page.
@@ -102,12 +102,14 @@ fn machine(site: &Site, at: usize) -> Machine {
     let day = place
         .newest()
         .map_or_else(String::new, |at| at.format("%Y-%m-%d").to_string());
+    let newest = place.sessions.last();
+    let shown: Vec<Link> = site.shown(place).map(session::link).collect();
     Machine {
         key: place.key.clone(),
         name: place.name(),
         picker: places.iter().enumerate().map(pick).collect(),
         backends: backends.collect(),
-        facts: facts(place),
+        facts: newest.map(session::facts).unwrap_or_default(),
         caption: format!(
             "Newest figures of every model, {day}. Below each figure its spread and sample count."
         ),
@@ -115,6 +117,12 @@ fn machine(site: &Site, at: usize) -> Machine {
         table: table::table(place, &entries),
         notes: table::notes_of(&entries),
         windows: recent::windows(site, place),
+        older: place.sessions.len() - shown.len(),
+        sessions: shown,
+        compared: newest.and_then(|newest| {
+            session::previous(place, newest)?;
+            Some(session::file(newest))
+        }),
     }
 }
 
@@ -137,48 +145,6 @@ fn advice(entries: &[Entry]) -> Vec<Fact> {
         }
     });
     fact.collect()
-}
-
-/// What was true of the newest session of a machine.
-fn facts(place: &Place) -> Vec<Fact> {
-    let Some(session) = place.sessions.last() else {
-        return Vec::new();
-    };
-    let environment = &session.environment;
-    let backends = environment.backends.iter();
-    let backends: Vec<String> = backends
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    let state = match session.finished {
-        Some(_) => "finished",
-        None => "cut off, can be resumed",
-    };
-    let facts = [
-        ("Key", place.key.clone()),
-        (
-            "Newest session",
-            session.at.format("%Y-%m-%d %H:%M UTC").to_string(),
-        ),
-        ("Profile", session.profile.clone()),
-        ("Suite", session.suite.clone()),
-        ("Source", commit(session)),
-        ("Backends", backends.join(", ")),
-        ("System", environment.os_build.clone()),
-        ("Power", environment.power.clone()),
-        ("Threads", environment.threads.to_string()),
-        ("State", state.to_owned()),
-    ];
-    let known = facts.into_iter().filter(|(_, detail)| !detail.is_empty());
-    known
-        .map(|(term, detail)| fact(term, &one_line(&detail)))
-        .collect()
-}
-
-fn fact(term: &str, detail: &str) -> Fact {
-    Fact {
-        term: term.to_owned(),
-        detail: detail.to_owned(),
-    }
 }
 
 #[rustfmt::skip]

@@ -7,12 +7,14 @@ use store::Uuid;
 use store::series::Group;
 
 use super::curves;
+use super::files::slug;
 use super::frame::Frame;
 use super::json;
 use super::lines::{Stamp, Variant, key};
 use super::outputs::{self, Outputs};
 use super::recent::{self, IncidentView};
-use super::site::{Site, model_file};
+use super::session;
+use super::site::{Recent, Site, model_file};
 use super::table::{self, Notes, Table};
 use super::trend::{self, Charts};
 use crate::archive::{Entry, Place, commit, environment};
@@ -26,6 +28,8 @@ pub(super) struct Subject<'a> {
     pub site: &'a Site,
     pub place: &'a Place,
     pub model: String,
+    /// The pages that this one links to.
+    pub recent: &'a Recent,
     /// That of most nights first.
     pub variants: Vec<Variant>,
     /// Of every session of the machine, oldest first.
@@ -39,6 +43,7 @@ struct Page {
     name: String,
     machine: String,
     machine_key: String,
+    links: Vec<Link>,
     table: Table,
     notes: Notes,
     changes: Vec<IncidentView>,
@@ -46,6 +51,13 @@ struct Page {
     groups: Vec<Charts>,
     outputs: Vec<Outputs>,
     sessions: String,
+}
+
+/// To the newest session of the model, and to what changed in it.
+#[derive(Serialize)]
+struct Link {
+    to: String,
+    text: String,
 }
 
 /// Sessions as the script takes them: texts that many share are kept once.
@@ -59,7 +71,11 @@ struct Sessions<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(site: &'a Site, place: &'a Place, model: &str) -> Self {
+    pub(super) fn new(
+        site: &'a Site,
+        (place, recent): (&'a Place, &'a Recent),
+        model: &str,
+    ) -> Self {
         let sessions = place.sessions.iter().enumerate();
         let stamp = |session: &store::Session| Stamp {
             at: session.at.format("%Y-%m-%d %H:%M UTC").to_string(),
@@ -69,6 +85,7 @@ impl<'a> Subject<'a> {
         Self {
             site,
             place,
+            recent,
             variants: variants(site, &place.key, model),
             stamps: place.sessions.iter().map(stamp).collect(),
             sessions: sessions.map(|(at, session)| (session.id, at)).collect(),
@@ -104,6 +121,7 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         name,
         machine: place.name(),
         machine_key: place.key.clone(),
+        links: links(subject),
         table: table::table(place, &own),
         notes: table::notes_of(&own),
         changes: recent::of_model(subject.site, place, &subject.model),
@@ -113,6 +131,22 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         sessions: sessions(subject),
     };
     (model_file(&place.key, &subject.model), page)
+}
+
+fn links(subject: &Subject<'_>) -> Vec<Link> {
+    let (recent, model) = (subject.recent, &subject.model);
+    let anchor = slug(model);
+    let run = recent.newest.get(model).map(|session| Link {
+        to: format!("../run/{}#{anchor}", session::file(session)),
+        text: format!("Session of {}", session::at(session)),
+    });
+    let newest = subject.place.sessions.last();
+    let compared = newest.filter(|_| recent.compared.contains(model));
+    let compared = compared.map(|session| Link {
+        to: format!("../compare/{}#{anchor}", session::file(session)),
+        text: "Newest session against the one before".to_owned(),
+    });
+    run.into_iter().chain(compared).collect()
 }
 
 fn sessions(subject: &Subject<'_>) -> String {
@@ -175,7 +209,7 @@ fn variants(site: &Site, machine: &str, model: &str) -> Vec<Variant> {
             parts.collect::<Vec<_>>().join(", ")
         };
         Variant {
-            id: super::files::slug(&key.join(" ")),
+            id: slug(&key.join(" ")),
             name: one_line(&named),
             on: key[4..] == keys[0][4..],
             key: key.clone(),

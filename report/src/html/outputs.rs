@@ -6,7 +6,7 @@ use store::{Answer, Run};
 use super::model::Subject;
 use crate::text::one_line;
 
-/// Answers of one run on a page, and characters of a prompt: the rest is in the database.
+/// Answers of one run on a model's page, and characters of a prompt: the rest is in the database.
 const ANSWERS: usize = 24;
 const PROMPT: usize = 1200;
 
@@ -46,13 +46,14 @@ pub(super) fn outputs(subject: &Subject<'_>) -> Vec<Outputs> {
         ];
         if !seen.contains(&key) {
             seen.push(key);
-            found.push(of_run(run));
+            found.push(of_run(run, ANSWERS));
         }
     }
     found
 }
 
-fn of_run(run: &Run) -> Outputs {
+/// At most this many answers of one run, wrong ones first.
+pub(super) fn of_run(run: &Run, most: usize) -> Outputs {
     let mut answers: Vec<&Answer> = run.answers.iter().collect();
     answers.sort_by_key(|answer| answer.right != Some(false));
     let known = answers
@@ -63,10 +64,10 @@ fn of_run(run: &Run) -> Outputs {
         .iter()
         .filter(|answer| answer.right == Some(true))
         .count();
-    let left = answers.len().saturating_sub(ANSWERS);
+    let left = answers.len().saturating_sub(most);
     let left = match left {
         0 => String::new(),
-        left => format!(" {ANSWERS} are shown, wrong ones first; {left} more are in the database."),
+        left => format!(" {most} are shown, wrong ones first; {left} more are in the database."),
     };
     let cell = &run.cell;
     Outputs {
@@ -80,7 +81,7 @@ fn of_run(run: &Run) -> Outputs {
         ),
         answers: answers
             .iter()
-            .take(ANSWERS)
+            .take(most)
             .map(|answer| view(answer))
             .collect(),
     }

@@ -1,6 +1,6 @@
 //! What all pages are made of: the series that are shown, with what changed in them, and the details of their newest year.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::TimeDelta;
 use store::db::Wanted;
@@ -26,6 +26,8 @@ pub(super) struct Site {
     pub watch: Watch,
     /// Noise by machine and metric, where an A/A run found it.
     pub floors: HashMap<(String, Metric), f64>,
+    /// Newest sessions of a machine that have a page.
+    sessions: usize,
     /// Positions in the set's series, by machine and model.
     by_model: HashMap<(String, String), Vec<usize>>,
     /// Positions in the watch's findings, by series.
@@ -45,6 +47,15 @@ pub(super) struct Detail {
     pub counts: String,
 }
 
+/// The pages of a machine's newest sessions.
+#[derive(Default)]
+pub(super) struct Recent {
+    /// The newest session of a model that has a page.
+    pub newest: HashMap<String, Session>,
+    /// Models on the page that compares the newest session with the one before.
+    pub compared: BTreeSet<String>,
+}
+
 /// What one run did not give.
 pub(super) struct Bad {
     pub session: Session,
@@ -56,7 +67,7 @@ impl Site {
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store) where the database cannot be read.
-    pub(super) fn read(archive: &Archive) -> Result<Self> {
+    pub(super) fn read(archive: &Archive, sessions: usize) -> Result<Self> {
         let places = archive.places(None)?;
         let newest = places
             .iter()
@@ -93,6 +104,7 @@ impl Site {
             floors,
             set,
             watch,
+            sessions,
             by_model,
             by_series,
             details,
@@ -121,6 +133,21 @@ impl Site {
     pub(super) fn findings_of(&self, series: usize) -> impl Iterator<Item = &Finding> {
         let found = self.by_series.get(&series).map_or(&[][..], Vec::as_slice);
         found.iter().map(|&at| &self.watch.findings[at])
+    }
+
+    /// The sessions of a machine that have a page, the newest first.
+    pub(super) fn shown<'b>(&self, place: &'b Place) -> impl Iterator<Item = &'b Session> {
+        place.sessions.iter().rev().take(self.sessions)
+    }
+}
+
+impl Recent {
+    /// Takes in a session that is older than those before.
+    pub(super) fn add(&mut self, session: &Session, runs: &[Run]) {
+        for run in runs {
+            let newest = self.newest.entry(run.cell.model.clone());
+            newest.or_insert_with(|| session.clone());
+        }
     }
 }
 

@@ -141,11 +141,7 @@ pub(super) fn notes_of(entries: &[Entry]) -> Notes {
 }
 
 fn kind((kind, reasons): (NoteKind, BTreeMap<String, Vec<String>>)) -> Kind {
-    let tone = match kind {
-        NoteKind::Failed => "bad",
-        NoteKind::Void | NoteKind::Advisory => "warn",
-        NoteKind::Design | NoteKind::Finding => "",
-    };
+    let tone = tone_of(kind);
     let count = reasons.values().map(Vec::len).sum();
     let more = reasons.len().saturating_sub(REASONS);
     let reason = |(text, of): (String, Vec<String>)| Reason {
@@ -158,6 +154,15 @@ fn kind((kind, reasons): (NoteKind, BTreeMap<String, Vec<String>>)) -> Kind {
         count,
         reasons: reasons.into_iter().take(REASONS).map(reason).collect(),
         more,
+    }
+}
+
+/// How a note should be read.
+pub(super) const fn tone_of(kind: NoteKind) -> &'static str {
+    match kind {
+        NoteKind::Failed => "bad",
+        NoteKind::Void | NoteKind::Advisory => "warn",
+        NoteKind::Design | NoteKind::Finding => "",
     }
 }
 

@@ -29,11 +29,13 @@ fn every_page_is_accessible_in_both_schemes_and_widths() {
         return;
     };
     for path in &site::sample().pages {
+        let page = Page::open(browser, path, LAPTOP);
+        page.draw_all();
+        page.eval(&checker);
         for look in [LAPTOP, PHONE] {
             for scheme in ["light", "dark"] {
                 let look = Look { scheme, ..look };
-                let page = Page::open(browser, path, look);
-                page.eval(&checker);
+                page.show(look);
                 assert_eq!(page.texts(RUN), [""; 0], "{} at {look:?}", path.display());
             }
         }

@@ -9,6 +9,7 @@
 mod fixture;
 
 mod audit;
+mod charts;
 mod chromium;
 mod hostile;
 mod layout;

@@ -54,14 +54,7 @@ impl<'a> Page<'a> {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.call(&format!("{domain}.enable"), json!({}));
         }
-        let size =
-            json!({ "width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
-        page.call("Emulation.setDeviceMetricsOverride", size);
-        let scheme = json!([
-            { "name": "prefers-color-scheme", "value": look.scheme },
-            { "name": "prefers-reduced-motion", "value": "reduce" },
-        ]);
-        page.call("Emulation.setEmulatedMedia", json!({ "features": scheme }));
+        page.show(look);
         page.call(
             "Emulation.setFocusEmulationEnabled",
             json!({ "enabled": true }),
@@ -69,6 +62,36 @@ impl<'a> Page<'a> {
         page.call("Page.setLifecycleEventsEnabled", json!({ "enabled": true }));
         page.go(address);
         page
+    }
+
+    /// Changes the window and the scheme that the reader's system asks for.
+    pub(crate) fn show(&self, look: Look) {
+        let size =
+            json!({ "width": look.width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+        let features = json!([
+            { "name": "prefers-color-scheme", "value": look.scheme },
+            { "name": "prefers-reduced-motion", "value": "reduce" },
+        ]);
+        self.call(
+            "Emulation.setEmulatedMedia",
+            json!({ "features": features }),
+        );
+        // Two frames later the page has taken notice.
+        self.eval("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))");
+    }
+
+    /// Scrolls to every chart, so that all are drawn, and back. How many there are.
+    pub(crate) fn draw_all(&self) -> usize {
+        let charts = self.texts("[...document.querySelectorAll('.chart')].map(chart => chart.id)");
+        for id in &charts {
+            self.middle(&format!("#{id}"));
+            self.until(&format!(
+                "document.querySelector('#{id} .main-svg .points path')"
+            ));
+        }
+        self.eval("scrollTo(0, 0)");
+        charts.len()
     }
 
     fn go(&self, address: &str) {
@@ -106,6 +129,59 @@ impl<'a> Page<'a> {
         let list = self.eval(expression);
         let list = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
         list.iter().map(text).collect()
+    }
+
+    /// Waits until a condition holds; ten seconds of the page's own clock are enough for any.
+    pub(crate) fn until(&self, condition: &str) {
+        let looked = format!(
+            "new Promise((done, late) => {{ const end = performance.now() + 10000; const look = () => ({condition}) ? \
+             done() : performance.now() > end ? late('never: ' + {condition:?}) : setTimeout(look, 10); look(); }})"
+        );
+        self.eval(&looked);
+    }
+
+    /// Scrolls to an element and hands out its middle, in pixels of the window.
+    pub(crate) fn middle(&self, selector: &str) -> (f64, f64) {
+        let at = self.eval(&format!(
+            "(() => {{ const e = document.querySelector({selector:?}); e.scrollIntoView({{ block: 'center' }}); \
+             const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})()"
+        ));
+        (at[0].as_f64().unwrap(), at[1].as_f64().unwrap())
+    }
+
+    /// Moves the pointer.
+    pub(crate) fn point(&self, at: (f64, f64)) {
+        self.mouse("mouseMoved", at, "none");
+    }
+
+    /// Presses the pointer at one place and lets it go at another.
+    pub(crate) fn drag(&self, from: (f64, f64), to: (f64, f64)) {
+        self.point(from);
+        self.mouse("mousePressed", from, "left");
+        self.mouse("mouseMoved", to, "left");
+        self.mouse("mouseReleased", to, "left");
+    }
+
+    /// Clicks an element where it is seen.
+    pub(crate) fn click(&self, selector: &str) {
+        let at = self.middle(selector);
+        self.drag(at, at);
+    }
+
+    fn mouse(&self, kind: &str, (x, y): (f64, f64), button: &str) {
+        let held = u8::from(button == "left" && kind != "mouseReleased");
+        let event = json!({ "type": kind, "x": x, "y": y, "button": button, "buttons": held, "clickCount": 1 });
+        self.call("Input.dispatchMouseEvent", event);
+    }
+
+    /// Presses a key that has this name in events of the keyboard.
+    pub(crate) fn press(&self, key: &str) {
+        for kind in ["rawKeyDown", "keyUp"] {
+            self.call(
+                "Input.dispatchKeyEvent",
+                json!({ "type": kind, "key": key, "code": key }),
+            );
+        }
     }
 
     /// Lines that the page wrote to its console, refusals by its policy and failed requests included.

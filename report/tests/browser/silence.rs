@@ -13,9 +13,9 @@ fn check(site: &Site) {
     for path in &site.pages {
         let page = Page::open(browser, path, LAPTOP);
         assert_eq!(page.console(), [""; 0], "{}", path.display());
-        // What an address itself holds is asked of nobody.
+        // What stands in the address itself is no request.
         let asked = page.requests().into_iter();
-        for asked in asked.filter(|asked| !asked.starts_with("data:")) {
+        for asked in asked.filter(|address| !address.starts_with("data:")) {
             assert!(
                 asked.starts_with(&inside),
                 "{} asks for {asked}",

@@ -36,7 +36,12 @@ impl Site {
         let _ = fs::remove_file(&db);
         fill(&db);
         let templates = Templates::read(None).unwrap();
-        html::write(&Archive::read(&db).unwrap(), &folder, &templates).unwrap();
+        let out = html::Output {
+            folder: &folder,
+            templates: &templates,
+            sessions: 30,
+        };
+        html::write(&Archive::read(&db).unwrap(), &out).unwrap();
         let mut pages = pages(&folder);
         pages.sort();
         assert!(pages.contains(&folder.join("index.html")));
