@@ -69,8 +69,12 @@ impl Output<'_> {
 /// # Errors
 /// [`Error::Write`] with the path that could not be written; [`Error::Template`]; [`Error::Store`].
 pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
-    make(out.folder)?;
     let site = Site::read(archive, out.sessions)?;
+    // A template that does not fit leaves nothing behind.
+    let first = out
+        .templates
+        .render("index.html", &index::page(archive, &site))?;
+    make(out.folder)?;
     assets::write(out.folder, out.templates)?;
     let mut pages = Vec::new();
     for place in &site.places {
@@ -82,8 +86,9 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
     if let Some(page) = historic::page(archive) {
         out.page(Path::new("historic.html"), "historic.html", &page)?;
     }
-    let first = index::page(archive, &site);
-    out.page(Path::new("index.html"), "index.html", &first)
+    let path = out.folder.join("index.html");
+    write_file(&path, &first)?;
+    Ok(path)
 }
 
 /// The pages of a machine's newest sessions, for those of its models to link to.
