@@ -6,7 +6,7 @@ mod fixture;
 use std::fs;
 
 use report::table::{Format, render_table};
-use report::{Archive, Templates, guide, html};
+use report::{Archive, Templates, guide};
 use tempfile::tempdir;
 
 fn archive(fill: impl Fn(&std::path::Path)) -> Archive {
@@ -95,68 +95,11 @@ fn a_database_without_runs_says_so() {
     assert!(render(Format::Json).contains("\"machines\": []"));
     let newest = guide::render_guide(&archive, None, None, &built_in()).unwrap();
     assert!(newest.contains("(2025-07-22)"));
-    let page = html::render_page(&archive, &built_in()).unwrap();
-    assert!(page.contains("No run of our own") && page.contains("historic, not comparable"));
-}
-
-#[test]
-fn the_page_holds_every_part() {
-    let archive = archive(fixture::full_database);
-    let page = html::render_page(&archive, &built_in()).unwrap();
-    // Structure only: every tag that carries meaning, and no coordinate.
-    let keep = [
-        "<section",
-        "<h1",
-        "<h2",
-        "<h3",
-        "<h4",
-        "<caption",
-        "<nav",
-        "<li>",
-        "<a ",
-        "class=\"name\"",
-        "class=\"latest\"",
-    ];
-    let lines = page
-        .lines()
-        .map(str::trim)
-        .filter(|line| keep.iter().any(|tag| line.contains(tag)));
-    insta::assert_snapshot!("page_structure", lines.collect::<Vec<_>>().join("\n"));
-    for needed in [
-        "the machine slept during the trial",
-        "no figure: warm-inference failed: no answer within 10 min",
-        "model.safetensors: ends after",
-        "Content-Security-Policy",
-    ] {
-        assert!(page.contains(needed), "{needed}");
-    }
-    for never in ["<script", "http://", "https://", " style=", " src=", "url("] {
-        assert!(!page.contains(never), "{never}");
-    }
 }
 
 #[test]
 fn no_hostile_text_becomes_markup() {
     let archive = archive(fixture::hostile_database);
-    let page = html::render_page(&archive, &built_in()).unwrap();
-    for marker in [
-        "model",
-        "branch",
-        "failure",
-        "void",
-        "precision",
-        "chip",
-        "os",
-        "suite",
-    ] {
-        assert!(
-            page.contains(&format!("{marker}&lt;&#x2f;td&gt;")),
-            "{marker} is not on the page"
-        );
-    }
-    for never in ["<script", "<img", "</title><", "\u{1b}"] {
-        assert!(!page.contains(never), "{never:?}");
-    }
     let table = render_table(&archive, None, Format::Markdown, &built_in()).unwrap();
     let own = guide::render_guide(&archive, None, None, &built_in()).unwrap();
     for document in [&table, &own] {

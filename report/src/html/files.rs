@@ -24,7 +24,7 @@ pub(super) fn write_file(path: &Path, text: &str) -> Result<()> {
 }
 
 /// A name made safe for files, addresses and ids: small letters, digits and single dashes. One that is not safe as it
-/// is gets six hex digits of its hash behind, so that no two names meet.
+/// is gets eight hex digits of its hash behind a low line, which no other name has, so that no two names meet.
 pub(super) fn slug(name: &str) -> String {
     let mut safe = String::new();
     for c in name.to_lowercase().chars().take(READABLE) {
@@ -35,16 +35,16 @@ pub(super) fn slug(name: &str) -> String {
         }
     }
     let safe = safe.trim_end_matches('-');
-    if safe == name {
+    if safe == name && !name.is_empty() {
         return safe.to_owned();
     }
     let digest = Sha256::digest(name.as_bytes());
     let tail: String = digest
         .iter()
-        .take(3)
+        .take(4)
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("{safe}-{tail}").trim_start_matches('-').to_owned()
+    format!("{safe}_{tail}").trim_start_matches('_').to_owned()
 }
 
 #[cfg(test)]
@@ -55,9 +55,9 @@ mod tests {
     fn a_slug_is_safe_and_tells_names_apart() {
         let check = |name: &str, expected: &str| assert_eq!(slug(name), expected);
         check("tiny-smolvlm-500m", "tiny-smolvlm-500m");
-        check("SmolVLM-500M", "smolvlm-500m-93e7ff");
-        check("../../etc/passwd", "etc-passwd-f70c86");
-        check("", "e3b0c4");
+        check("SmolVLM-500M", "smolvlm-500m_8d377815");
+        check("../../etc/passwd", "etc-passwd_3754d6cb");
+        check("", "e3b0c442");
         assert_ne!(slug("a_b"), slug("a b"));
         assert!(slug(&"ü<script>".repeat(500)).len() < 80);
     }
