@@ -75,21 +75,26 @@
   // --- Values to traces.
 
   const json = (element) => JSON.parse(element.textContent);
-  // Plotly reads a little markup in texts; ours are foreign and hold none.
-  const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  // Plotly reads a little markup in texts; ours are foreign and hold none. Characters that no SVG may hold go.
+  const plain = (text) => text.toWellFormed().replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd")
+    .replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const wrapped = (text) => plain(text).replace(/(.{60,80}?) /g, "$1<br>");
   const time = (at) => Date.parse(`${sessions.at[at].replace(" ", "T")}Z`);
   const withUnit = (chart, value) => `${value}${chart.data.unit ? ` ${chart.data.unit}` : ""}`;
 
+  /** What a list says of a point; lists of details end where the points do. */
+  const of = (list, line, i) => list?.[i - (line.y.length - list.length)] ?? null;
+
   const about = (chart, line, i) => {
     const value = withUnit(chart, line.y[i]);
     if (!line.at) return [`${line.name || "call"} ${i + 1}: ${value}`];
-    const low = line.low?.[i] ?? null;
+    const low = of(line.low, line, i);
     const lines = [
       `${sessions.at[line.at[i]]} UTC`,
-      value + (low === null ? "" : ` [${low}, ${withUnit(chart, line.high[i])}]`),
+      value + (low === null ? "" : ` [${low}, ${withUnit(chart, of(line.high, line, i))}]`),
     ];
-    if (line.count && line.count[i] >= 0) lines.push(line.counts[line.count[i]]);
+    const counts = line.counts?.[of(line.count, line, i)];
+    if (counts) lines.push(counts);
     if (sessions.origin) lines.push(sessions.origin[line.at[i]]);
     if (sessions.commit) lines.push(sessions.commits[sessions.commit[line.at[i]]]);
     if (sessions.environment) lines.push(sessions.environments[sessions.environment[line.at[i]]]);
@@ -113,13 +118,14 @@
       trace.hovertext = kept.map((i) => about(chart, line, i).map(wrapped).join("<br>"));
       trace.customdata = kept;
       trace.line.color = faint(colour, 0.7);
-      trace.marker = { ...trace.marker, color: colour, size: kept.length > 120 ? 3.5 : 5 };
+      trace.marker = { ...trace.marker, color: colour, size: kept.length > 400 ? 2.5 : kept.length > 120 ? 3.5 : 5 };
+      trace.line.width = kept.length > 120 ? 0.8 : 1.5;
     },
     band(chart, line, trace, colours) {
-      const kept = within(chart, line).filter((i) => line.low[i] !== null);
+      const kept = within(chart, line).filter((i) => of(line.low, line, i) !== null);
       const x = kept.map((i) => sessions.at[line.at[i]]);
       trace.x = x.concat(x.slice().reverse());
-      trace.y = kept.map((i) => line.high[i]).concat(kept.map((i) => line.low[i]).reverse());
+      trace.y = kept.map((i) => of(line.high, line, i)).concat(kept.map((i) => of(line.low, line, i)).reverse());
       trace.fillcolor = faint(colourOf(line, colours), 0.22);
     },
     level(chart, line, trace, colours) {
@@ -132,13 +138,10 @@
     },
     marks(chart, line, trace, colours) {
       const kept = line.marks.filter((mark) => time(mark.at) >= chart.since);
-      const tone = { regression: colours.bad, improvement: colours.good };
+      const tone = TONE(colours);
       const colour = kept.map((mark) => (mark.accepted ? colours.soft : tone[mark.kind] || colours.warn));
       trace.x = kept.map((mark) => sessions.at[mark.at]);
       trace.y = kept.map((mark) => mark.y);
-      trace.text = kept.map((mark) => plain(mark.size) + (mark.accepted ? " ✓" : ""));
-      trace.textposition = "top center";
-      trace.textfont = { size: 11, color: colour };
       const shape = (mark) => (mark.size.startsWith("-") ? "triangle-down" : "triangle-up") + (mark.state === "confirmed" ? "" : "-open");
       trace.marker = { ...trace.marker, symbol: kept.map(shape), color: colour };
       trace.hovertext = kept.map((mark) => [`${sessions.at[mark.at]} UTC, ${mark.kind}`, mark.text].map(wrapped).join("<br>"));
@@ -178,11 +181,41 @@
     to.hoverlabel = { bgcolor: colours.card, bordercolor: colours.edge, font: { color: colours.ink, size: 12 }, align: "left" };
     to.xaxis = { ...to.xaxis, ...axis, showline: true };
     to.yaxis = { ...to.yaxis, ...axis };
+    Object.assign(to, sessions.at.length ? changes(chart, colours) : {});
+    if (to.annotations?.length) to.margin = { ...to.margin, t: 20 };
     if (state.log) to.yaxis = { ...to.yaxis, type: "log", range: undefined, autorange: true };
     // A finger scrolls the page; the buttons zoom.
     if (matchMedia("(pointer: coarse)").matches) to.dragmode = false;
     return to;
   };
+
+  /** A line through the night of each change, with its size above: those of lines that are shown. */
+  const changes = (chart, colours) => {
+    const marks = chart.data.lines.filter(isShown).flatMap((line) => line.marks || []);
+    const kept = marks.filter((mark) => time(mark.at) >= chart.since && mark.state !== "suspect").slice(-MOST);
+    const tone = (mark) => (mark.accepted ? colours.soft : TONE(colours)[mark.kind] || colours.warn);
+    // Where labels would touch, that of the larger change stays; the triangles tell of all.
+    const span = time(sessions.at.length - 1) - Math.max(time(0), chart.since);
+    const large = (mark) => Math.abs(parseFloat(mark.size)) || Infinity;
+    const labelled = [];
+    for (const mark of kept.slice().sort((a, b) => large(b) - large(a))) {
+      const near = labelled.some((other) => Math.abs(time(other.at) - time(mark.at)) < (NEAR / chart.plot.clientWidth) * span);
+      if (!near) labelled.push(mark);
+    }
+    return {
+      shapes: kept.map((mark) => ({
+        type: "line", layer: "below", x0: sessions.at[mark.at], x1: sessions.at[mark.at], y0: 0, y1: 1, yref: "paper",
+        line: { color: tone(mark), width: 1, dash: "dot" }, opacity: 0.6,
+      })),
+      annotations: labelled.map((mark) => ({
+        x: sessions.at[mark.at], y: 1, yref: "paper", yanchor: "bottom", showarrow: false,
+        text: plain(mark.size) + (mark.accepted ? " ✓" : ""), font: { size: 11, color: tone(mark) },
+      })),
+    };
+  };
+  const MOST = 12;
+  const NEAR = 48;
+  const TONE = (colours) => ({ regression: colours.bad, improvement: colours.good });
 
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
 
@@ -218,7 +251,13 @@
     picture.showlegend = chart.data.lines.length > 1;
     const data = traces(chart, colours).map((trace) => ({ ...trace, showlegend: trace.meta.startsWith("figures"), name: plain(nameOf(chart, trace)) }));
     const size = { width: 960, height: 540, scale: format === "png" ? 2 : 1 };
-    const address = await Plotly.toImage({ data, layout: picture, config: CONFIG }, { format, ...size });
+    let address;
+    try {
+      address = await Plotly.toImage({ data, layout: picture, config: CONFIG }, { format, ...size });
+    } catch {
+      say(`${name} could not be saved`);
+      return;
+    }
     const link = document.createElement("a");
     link.href = address;
     link.download = `${location.pathname.split("/").pop().replace(/\.html$/, "")}-${chart.figure.id}.${format}`;
@@ -306,6 +345,9 @@
         const chart = charts.find((chart) => chart.plot === entry.target);
         seen.unobserve(chart.plot);
         chart.data = json(chart.figure.querySelector("script.data"));
+        for (const line of chart.data.lines) {
+          if (line.from !== undefined) line.at = line.y.map((_, i) => line.from + i);
+        }
         chart.drawn = true;
         draw(chart);
         addTools(chart);

@@ -23,8 +23,10 @@ mod trend;
 mod words;
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use serde::Serialize;
 use store::Session;
@@ -34,7 +36,7 @@ use crate::archive::{Archive, Place};
 use crate::error::{Error, Result};
 use crate::gate;
 use crate::template::Templates;
-use files::write_file;
+use files::{make, write_file};
 use model::Subject;
 use site::{Recent, Site};
 
@@ -67,24 +69,28 @@ impl Output<'_> {
 /// # Errors
 /// [`Error::Write`] with the path that could not be written; [`Error::Template`]; [`Error::Store`].
 pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
+    make(out.folder)?;
     let site = Site::read(archive, out.sessions)?;
     assets::write(out.folder, out.templates)?;
+    let mut pages = Vec::new();
     for place in &site.places {
-        let mut recent = runs(&site, place, out)?;
-        recent.compared = comparison(&site, place, out)?;
-        models(&site, (place, &recent), out)?;
+        let mut recent = runs((archive, &site), place, out)?;
+        recent.compared = comparison((archive, &site), place, out)?;
+        pages.push((place, recent));
     }
+    models(&site, &pages, out)?;
     if let Some(page) = historic::page(archive) {
         out.page(Path::new("historic.html"), "historic.html", &page)?;
     }
-    out.page(Path::new("index.html"), "index.html", &index::page(&site))
+    let first = index::page(archive, &site);
+    out.page(Path::new("index.html"), "index.html", &first)
 }
 
-/// The pages of a machine's newest sessions, and what its charts need of them.
-fn runs(site: &Site<'_>, place: &Place, out: &Output<'_>) -> Result<Recent> {
+/// The pages of a machine's newest sessions, for those of its models to link to.
+fn runs((archive, site): (&Archive, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
     let mut recent = Recent::default();
     for session in site.shown(place) {
-        let runs = site.archive.runs_of(session)?;
+        let runs = archive.runs_of(session)?;
         recent.add(session, &runs);
         let (file, page) = run_page::page(&run_page::Subject {
             site,
@@ -98,18 +104,22 @@ fn runs(site: &Site<'_>, place: &Place, out: &Output<'_>) -> Result<Recent> {
 }
 
 /// The page of a machine's newest session against the one before, and the models that are on it.
-fn comparison(site: &Site<'_>, place: &Place, out: &Output<'_>) -> Result<BTreeSet<String>> {
+fn comparison(
+    (archive, site): (&Archive, &Site),
+    place: &Place,
+    out: &Output<'_>,
+) -> Result<BTreeSet<String>> {
     let newest = place.sessions.last();
     let Some((base, head)) = newest.and_then(|head| Some((session::previous(place, head)?, head)))
     else {
         return Ok(BTreeSet::new());
     };
     let side = |session: &Session| -> Result<Side> {
-        let (session, runs) = (session.clone(), site.archive.runs_of(session)?);
+        let (session, runs) = (session.clone(), archive.runs_of(session)?);
         Ok(Side { session, runs })
     };
     let (base, head) = (side(base)?, side(head)?);
-    let judgement = gate::of_two(&base, &head, &site.archive.db.noise(&place.key)?);
+    let judgement = gate::of_two(&base, &head, &archive.db.noise(&place.key)?);
     let (file, page) = compare_page::page(&compare_page::Subject {
         site,
         place,
@@ -122,15 +132,47 @@ fn comparison(site: &Site<'_>, place: &Place, out: &Output<'_>) -> Result<BTreeS
     Ok(runs.map(|run| run.cell.model.clone()).collect())
 }
 
-/// The pages of a machine's models.
-fn models(site: &Site<'_>, (place, recent): (&Place, &Recent), out: &Output<'_>) -> Result<()> {
-    let names = place.runs.iter().map(|run| run.cell.model.as_str());
-    for model in names.collect::<BTreeSet<_>>() {
-        let subject = Subject::new(site, (place, model), recent)?;
-        let (file, page) = model::page(&subject);
-        out.page(&Path::new("model").join(file), "model.html", &page)?;
-    }
-    Ok(())
+/// A model's page to be written: its machine, the pages it links to, its name.
+type Wanted<'a> = (&'a Place, &'a Recent, &'a str);
+
+/// The pages of all models, on all cores.
+fn models(site: &Site, places: &[(&Place, Recent)], out: &Output<'_>) -> Result<()> {
+    let names = |place: &'_ Place| -> BTreeSet<String> {
+        place
+            .runs
+            .iter()
+            .map(|run| run.cell.model.clone())
+            .collect()
+    };
+    let names: Vec<(&Place, &Recent, BTreeSet<String>)> = places
+        .iter()
+        .map(|(place, recent)| (*place, recent, names(place)))
+        .collect();
+    let all = names.iter().flat_map(|(place, recent, names)| {
+        names.iter().map(|name| (*place, *recent, name.as_str()))
+    });
+    let pages: Vec<Wanted<'_>> = all.collect();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let written = |part: &[Wanted<'_>]| {
+        part.iter()
+            .try_for_each(|&page| model_page(site, page, out))
+    };
+    thread::scope(|scope| {
+        let parts = pages.chunks(pages.len().div_ceil(cores).max(1));
+        let workers: Vec<_> = parts
+            .map(|part| (part, scope.spawn(move || written(part))))
+            .collect();
+        // A worker that died left pages out: its part is written again here.
+        workers
+            .into_iter()
+            .try_for_each(|(part, worker)| worker.join().unwrap_or_else(|_| written(part)))
+    })
+}
+
+fn model_page(site: &Site, (place, recent, model): Wanted<'_>, out: &Output<'_>) -> Result<()> {
+    let (file, page) = model::page(&Subject::new(site, (place, recent), model));
+    out.page(&Path::new("model").join(file), "model.html", &page)
+        .map(drop)
 }
 
 /// Shows a written page in the browser of this system.

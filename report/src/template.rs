@@ -285,7 +285,7 @@ mod tests {
         };
         check(
             "gide.md",
-            "gide.md: replaces no template, there are chart.html, ",
+            "gide.md: replaces no template, there are answers.html, ",
         );
         check(
             "guide.md",
@@ -310,6 +310,6 @@ mod tests {
                 .all(|(name, text)| again.text(name).unwrap() == *text)
         );
         let error = Templates::write_built_in(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("chart.html"), "{error}");
+        assert!(error.to_string().contains("answers.html"), "{error}");
     }
 }

@@ -31,6 +31,7 @@ pub use acknowledgement::Acknowledgement;
 pub use merge::{Merged, merge};
 pub use noise::Noise;
 pub use prune::{Pruned, Retention};
+pub use series::Wanted;
 
 /// Marks a SQLite file as ours: `vlmb` in ASCII.
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");

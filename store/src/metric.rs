@@ -141,6 +141,13 @@ macro_rules! metrics {
                     },)*
                 }
             }
+
+            fn named(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
         }
     };
 }
@@ -244,10 +251,7 @@ impl FromStr for Metric {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|m| m.name() == name);
-        found
-            .copied()
-            .ok_or_else(|| format!("unknown metric {name:?}"))
+        Self::named(name).ok_or_else(|| format!("unknown metric {name:?}"))
     }
 }
 

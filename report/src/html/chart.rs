@@ -82,12 +82,16 @@ struct Values {
     /// Positions in the page's list of sessions; none for a curve, whose points count from 1.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     at: Vec<usize>,
+    /// The first of them, where each is the one after the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<usize>,
     y: Vec<f64>,
+    /// Ends of the intervals of the newest points: the lists end where the points do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     low: Vec<Option<f64>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     high: Vec<Option<f64>>,
-    /// Different counts, and which of them a point has; -1 for none.
+    /// Different counts, and which of them the newest points have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     counts: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -162,35 +166,41 @@ pub(super) fn trend(trend: &Trend<'_>) -> Chart {
 
 /// A number with the digits that a chart can show.
 fn short(value: f64) -> f64 {
-    format!("{value:.4e}").parse().unwrap_or(value)
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
 fn values(line: &Line, by: f64) -> Values {
     let scaled = |value: f64| short(value / by);
+    // Old points have neither interval nor counts: the lists are those of the newest.
+    let told = |point: &Point| point.interval.is_some() || point.counts.is_some();
+    let first = line.points.iter().position(told);
+    let newest = first.map_or(&[][..], |first| &line.points[first..]);
+    let banded = newest.iter().any(|point| point.interval.is_some());
     let ends = |end: fn((f64, f64)) -> f64| {
         let end = |point: &Point| point.interval.map(|interval| scaled(end(interval)));
-        line.points.iter().map(end).collect::<Vec<_>>()
+        newest
+            .iter()
+            .filter(|_| banded)
+            .map(end)
+            .collect::<Vec<_>>()
     };
-    let banded = line.points.iter().any(|point| point.interval.is_some());
-    let (counts, count) = coded(line);
+    let (counts, count) = coded(newest);
+    let at: Vec<usize> = line.points.iter().map(|point| point.stamp).collect();
+    let from = at
+        .first()
+        .copied()
+        .filter(|&from| at.iter().copied().eq(from..from + at.len()));
     Values {
         variant: line.variant,
-        at: line.points.iter().map(|point| point.stamp).collect(),
+        at: if from.is_some() { Vec::new() } else { at },
+        from,
         y: line
             .points
             .iter()
             .map(|point| scaled(point.value))
             .collect(),
-        low: if banded {
-            ends(|(low, _)| low)
-        } else {
-            Vec::new()
-        },
-        high: if banded {
-            ends(|(_, high)| high)
-        } else {
-            Vec::new()
-        },
+        low: ends(|(low, _)| low),
+        high: ends(|(_, high)| high),
         counts,
         count,
         marks: line
@@ -223,10 +233,10 @@ fn values(line: &Line, by: f64) -> Values {
     }
 }
 
-/// The different counts, and the place of each point's among them.
-fn coded(line: &Line) -> (Vec<String>, Vec<isize>) {
+/// The different counts, and the place of each point's among them; -1 for none.
+fn coded(points: &[Point]) -> (Vec<String>, Vec<isize>) {
     let mut counts: Vec<String> = Vec::new();
-    let count = line.points.iter().map(|point| {
+    let count = points.iter().map(|point| {
         let Some(text) = &point.counts else { return -1 };
         let known = counts.iter().position(|known| known == text);
         let at = known.unwrap_or_else(|| {

@@ -52,7 +52,7 @@ struct RowView {
 
 /// Two sessions of a machine, and what came of comparing them.
 pub(super) struct Subject<'a> {
-    pub site: &'a Site<'a>,
+    pub site: &'a Site,
     pub place: &'a Place,
     pub base: &'a Side,
     pub head: &'a Side,

@@ -23,6 +23,17 @@ pub(super) fn write_file(path: &Path, text: &str) -> Result<()> {
     })
 }
 
+/// Makes the folder of the site.
+///
+/// # Errors
+/// [`Error::Write`] with the folder.
+pub(super) fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).map_err(|source| Error::Write {
+        path: folder.to_owned(),
+        source,
+    })
+}
+
 /// A name made safe for files, addresses and ids: small letters, digits and single dashes. One that is not safe as it
 /// is gets eight hex digits of its hash behind a low line, which no other name has, so that no two names meet.
 pub(super) fn slug(name: &str) -> String {

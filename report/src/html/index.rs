@@ -9,7 +9,7 @@ use super::recent::{self, Window};
 use super::session::{self, Fact, Link, fact};
 use super::site::Site;
 use super::table::{self, Notes, Table};
-use crate::archive::{Entry, Place};
+use crate::archive::{Archive, Entry, Place};
 use crate::table::empty;
 use crate::text::one_line;
 
@@ -58,8 +58,7 @@ struct Backend {
 }
 
 /// The view of the first page.
-pub(super) fn page(site: &Site<'_>) -> impl Serialize {
-    let archive = site.archive;
+pub(super) fn page(archive: &Archive, site: &Site) -> impl Serialize {
     Page {
         frame: Frame::top("vlm-bench report"),
         scope: scope(&site.places),
@@ -88,7 +87,7 @@ fn scope(places: &[Place]) -> String {
     )
 }
 
-fn machine(site: &Site<'_>, at: usize) -> Machine {
+fn machine(site: &Site, at: usize) -> Machine {
     let (places, place) = (&site.places, &site.places[at]);
     let entries = place.entries();
     let pick = |(other, place): (usize, &Place)| Pick {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
+use store::Uuid;
 use store::series::Group;
-use store::{Metric, Uuid};
 
 use super::curves;
 use super::files::slug;
@@ -18,7 +18,6 @@ use super::site::{Recent, Site, model_file};
 use super::table::{self, Notes, Table};
 use super::trend::{self, Charts};
 use crate::archive::{Entry, Place, commit, environment};
-use crate::error::Result;
 use crate::text::one_line;
 
 /// Most variants on one page: there are as many colours.
@@ -26,16 +25,15 @@ const VARIANTS: usize = 8;
 
 /// What a page is about, and what its parts are made of.
 pub(super) struct Subject<'a> {
-    pub site: &'a Site<'a>,
+    pub site: &'a Site,
     pub place: &'a Place,
     pub model: String,
+    /// The pages that this one links to.
     pub recent: &'a Recent,
     /// That of most nights first.
     pub variants: Vec<Variant>,
     /// Of every session of the machine, oldest first.
     pub stamps: Vec<Stamp>,
-    /// Noise of the machine by metric, where an A/A run found it.
-    pub floors: HashMap<Metric, f64>,
     sessions: HashMap<Uuid, usize>,
 }
 
@@ -74,27 +72,25 @@ struct Sessions<'a> {
 
 impl<'a> Subject<'a> {
     pub(super) fn new(
-        site: &'a Site<'a>,
-        (place, model): (&'a Place, &str),
-        recent: &'a Recent,
-    ) -> Result<Self> {
+        site: &'a Site,
+        (place, recent): (&'a Place, &'a Recent),
+        model: &str,
+    ) -> Self {
         let sessions = place.sessions.iter().enumerate();
-        let floors = site.archive.db.noise(&place.key)?.into_iter();
         let stamp = |session: &store::Session| Stamp {
             at: session.at.format("%Y-%m-%d %H:%M UTC").to_string(),
             commit: commit(session),
             environment: environment(session),
         };
-        Ok(Self {
+        Self {
             site,
             place,
             recent,
             variants: variants(site, &place.key, model),
             stamps: place.sessions.iter().map(stamp).collect(),
             sessions: sessions.map(|(at, session)| (session.id, at)).collect(),
-            floors: floors.map(|noise| (noise.metric, noise.floor)).collect(),
             model: model.to_owned(),
-        })
+        }
     }
 
     /// The position of a session among the stamps.
@@ -110,7 +106,7 @@ impl<'a> Subject<'a> {
 }
 
 /// The page as text, and its file.
-pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize) {
+pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
     let place = subject.place;
     let entries: Vec<Entry> = place.entries();
     let own = entries
@@ -187,7 +183,7 @@ fn coded<'a>(texts: impl Iterator<Item = &'a str>) -> (Vec<&'a str>, Vec<usize>)
 }
 
 /// The variants of a model, that of most nights first: those of its suite, profile and branch are shown.
-fn variants(site: &Site<'_>, machine: &str, model: &str) -> Vec<Variant> {
+fn variants(site: &Site, machine: &str, model: &str) -> Vec<Variant> {
     let mut nights: BTreeMap<[String; 7], (usize, &Group)> = BTreeMap::new();
     for &at in site.series_of(machine, model) {
         let series = &site.set.series[at];

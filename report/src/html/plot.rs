@@ -99,8 +99,8 @@ fn trace(role: Role, line: usize) -> Box<dyn Trace> {
             .marker(Marker::new().size(5))
             .hover_info(HoverInfo::Text),
         Role::Marks => empty()
-            .mode(Mode::MarkersText)
-            .marker(Marker::new().size(11))
+            .mode(Mode::Markers)
+            .marker(Marker::new().size(9))
             .hover_info(HoverInfo::Text),
         Role::Gaps => empty()
             .mode(Mode::Markers)

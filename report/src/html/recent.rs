@@ -38,7 +38,7 @@ pub(super) struct IncidentView {
 #[derive(Serialize)]
 struct FindingView {
     id: String,
-    metric: &'static str,
+    metric: String,
     model: String,
     variant: String,
     /// In the folder of models, with the chart's id.
@@ -51,7 +51,7 @@ struct FindingView {
 }
 
 /// Changes of a machine in its last session, and in the 7 and 30 days before its end, each once.
-pub(super) fn windows(site: &Site<'_>, place: &Place) -> Vec<Window> {
+pub(super) fn windows(site: &Site, place: &Place) -> Vec<Window> {
     let Some(last) = place.sessions.last() else {
         return Vec::new();
     };
@@ -83,7 +83,7 @@ pub(super) fn windows(site: &Site<'_>, place: &Place) -> Vec<Window> {
 }
 
 /// Every change of one model on a machine, the newest first.
-pub(super) fn of_model(site: &Site<'_>, place: &Place, model: &str) -> Vec<IncidentView> {
+pub(super) fn of_model(site: &Site, place: &Place, model: &str) -> Vec<IncidentView> {
     let own = |finding: &Finding| {
         let series = &site.set.series[finding.series];
         site.set.groups[series.group].cell.model == model
@@ -94,7 +94,7 @@ pub(super) fn of_model(site: &Site<'_>, place: &Place, model: &str) -> Vec<Incid
         .collect()
 }
 
-fn of_place<'a>(site: &'a Site<'_>, place: &'a Place) -> impl Iterator<Item = &'a Incident> {
+fn of_place<'a>(site: &'a Site, place: &'a Place) -> impl Iterator<Item = &'a Incident> {
     let of = |incident: &&Incident| {
         let first = &site.watch.findings[incident.findings[0]];
         site.set.groups[site.set.series[first.series].group].machine == place.key
@@ -103,16 +103,16 @@ fn of_place<'a>(site: &'a Site<'_>, place: &'a Place) -> impl Iterator<Item = &'
 }
 
 /// The first night of an incident at its new level.
-fn begun(site: &Site<'_>, incident: &Incident) -> DateTime<Utc> {
+fn begun(site: &Site, incident: &Incident) -> DateTime<Utc> {
     let at = |&finding: &usize| night(site, &site.watch.findings[finding]).at;
     incident.findings.iter().map(at).min().unwrap_or_default()
 }
 
-fn night<'a>(site: &'a Site<'_>, finding: &Finding) -> &'a Night {
+fn night<'a>(site: &'a Site, finding: &Finding) -> &'a Night {
     &site.set.nights[site.set.series[finding.series].figures[finding.point.index].0]
 }
 
-fn view(site: &Site<'_>, incident: &Incident, keep: impl Fn(&Finding) -> bool) -> IncidentView {
+fn view(site: &Site, incident: &Incident, keep: impl Fn(&Finding) -> bool) -> IncidentView {
     let all = incident.findings.iter().map(|&at| &site.watch.findings[at]);
     let kept: Vec<&Finding> = all.filter(|finding| keep(finding)).collect();
     let first = &site.watch.findings[incident.findings[0]];
@@ -143,13 +143,13 @@ fn view(site: &Site<'_>, incident: &Incident, keep: impl Fn(&Finding) -> bool) -
     }
 }
 
-fn finding(site: &Site<'_>, finding: &Finding) -> FindingView {
+fn finding(site: &Site, finding: &Finding) -> FindingView {
     let series = &site.set.series[finding.series];
     let (group, name) = (&site.set.groups[series.group], series.metric.name());
     let (cell, commit) = (&group.cell, night(site, finding).commit.as_deref());
     FindingView {
         id: finding.id.clone(),
-        metric: name,
+        metric: name.replace('_', " "),
         model: one_line(&cell.model),
         variant: one_line(&format!(
             "{} {}, {}",

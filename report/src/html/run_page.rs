@@ -82,7 +82,7 @@ struct FigureView {
 
 /// A session with all its runs, and where it stands among those of its machine.
 pub(super) struct Subject<'a> {
-    pub site: &'a Site<'a>,
+    pub site: &'a Site,
     pub place: &'a Place,
     pub session: &'a Session,
     /// All of its runs, oldest first.

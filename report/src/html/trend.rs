@@ -16,7 +16,7 @@ use crate::text::one_line;
 
 /// What is drawn, under which heading, in this order.
 #[rustfmt::skip]
-const GROUPS: [(&str, &[(Metric, &str)]); 3] = [
+const GROUPS: [(&str, &[(Metric, &str)]); 4] = [
     ("Speed", &[
         (Metric::Inference, "Inference"),
         (Metric::Ttft, "Time to first token"),
@@ -42,7 +42,18 @@ const GROUPS: [(&str, &[(Metric, &str)]); 3] = [
         (Metric::ContextRetained, "Context, facts retained"),
         (Metric::ExactMatch, "Repeated calls, same ids"),
     ]),
+    ("What should not move", &[
+        (Metric::PromptTokens, "Prompt positions"),
+        (Metric::ImageTokens, "Image positions"),
+        (Metric::OutputTokens, "Generated ids"),
+    ]),
 ];
+
+/// Whether a metric has a chart.
+pub(super) fn is_shown(metric: Metric) -> bool {
+    let all = GROUPS.iter().flat_map(|(_, metrics)| metrics.iter());
+    all.into_iter().any(|&(shown, _)| shown == metric)
+}
 
 /// Charts under one heading.
 #[derive(Serialize)]
@@ -119,9 +130,9 @@ fn line(subject: &Subject<'_>, variant: usize, metric: Metric) -> Line {
     line
 }
 
-fn point(subject: &Subject<'_>, metric: Metric, (night, value): (usize, f64)) -> Point {
-    let night = &subject.site.set.nights[night];
-    let detail = subject.recent.details.get(&(night.run, metric));
+fn point(subject: &Subject<'_>, metric: Metric, (at, value): (usize, f64)) -> Point {
+    let night = &subject.site.set.nights[at];
+    let detail = subject.site.detail(at, metric);
     Point {
         stamp: subject.stamp(night.session),
         value,
@@ -168,7 +179,10 @@ fn level(subject: &Subject<'_>, at: usize) -> Option<Level> {
         .map(|&(_, value)| value)
         .collect();
     let middle = median(&values)?;
-    let (share, about) = match (subject.floors.get(&series.metric), site.watch.noise[at]) {
+    let (share, about) = match (
+        site.floors.get(&(subject.place.key.clone(), series.metric)),
+        site.watch.noise[at],
+    ) {
         (Some(&floor), _) => (floor, "noise floor of an A/A run on this machine"),
         (None, Some(noise)) => (2.0 * noise, "two standard deviations from night to night"),
         (None, None) => return None,
@@ -189,11 +203,10 @@ fn level(subject: &Subject<'_>, at: usize) -> Option<Level> {
 /// Sessions of a variant in which a metric was refused, or in which its scenario failed.
 fn gaps(subject: &Subject<'_>, variant: usize, metric: Metric) -> Vec<Gap> {
     let wanted = &subject.variants[variant].key;
-    let mut gaps: Vec<Gap> = subject
-        .recent
-        .bad
+    let bad = subject.site.bad_of(&subject.place.key, &subject.model);
+    let mut gaps: Vec<Gap> = bad
         .iter()
-        .filter(|bad| bad.run.cell.model == subject.model && fits(&bad.run.cell.scenario, metric))
+        .filter(|bad| fits(&bad.run.cell.scenario, metric))
         .filter(|bad| is_of(bad, wanted))
         .filter_map(|bad| {
             let reason = bad.reason(metric)?;

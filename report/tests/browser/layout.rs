@@ -8,9 +8,12 @@ const OUT: &str = "[...document.querySelectorAll('body *')].filter(e => e.getBou
 
 const OVER: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
-/// The page as it is shown now.
+/// The page as it is shown now. Charts take a moment to follow the window.
 pub(crate) fn check(page: &Page<'_>, look: Look) {
-    let over = page.eval(OVER);
+    let over = page.eval(&format!(
+        "new Promise(done => {{ const end = performance.now() + 5000; const look = () => \
+         {OVER} === 0 || performance.now() > end ? done({OVER}) : setTimeout(look, 20); look(); }})"
+    ));
     assert_eq!(
         over,
         0,

@@ -1,5 +1,7 @@
 //! Values between Rust and SQL. A hostile cell gives an error that names table and row.
 
+use std::fmt::Display;
+
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use rusqlite::Row;
 use rusqlite::types::FromSql;
@@ -13,30 +15,42 @@ use crate::error::{Error, Result};
 pub(super) struct Cells<'r> {
     row: &'r Row<'r>,
     table: &'static str,
-    key: String,
+    key: Key<'r>,
+}
+
+/// What names a row, looked at only where an error must.
+enum Key<'r> {
+    Column(&'r str),
+    Known(&'r dyn Display),
 }
 
 impl<'r> Cells<'r> {
     /// `key` names the column that tells rows apart.
-    pub(super) fn new(table: &'static str, row: &'r Row<'r>, key: &str) -> Self {
-        // A key that is no text is reported when it is read; here it only names the row.
-        let key = row
-            .get::<_, String>(key)
-            .unwrap_or_else(|_| "with an unreadable key".to_owned());
+    pub(super) fn new(table: &'static str, row: &'r Row<'r>, key: &'r str) -> Self {
+        let key = Key::Column(key);
         Self { row, table, key }
     }
 
     /// The same row, reported with a key that the caller knows.
-    pub(super) fn keyed(table: &'static str, row: &'r Row<'r>, key: String) -> Self {
+    pub(super) fn keyed(table: &'static str, row: &'r Row<'r>, key: &'r dyn Display) -> Self {
+        let key = Key::Known(key);
         Self { row, table, key }
     }
 
     /// The error of a column.
     pub(super) fn wrong(&self, column: &str, reason: impl std::fmt::Display) -> Error {
         let reason = format!("{column}: {reason}");
+        let row = match self.key {
+            // A key that is no text is reported when it is read; here it only names the row.
+            Key::Column(key) => self
+                .row
+                .get(key)
+                .unwrap_or_else(|_| "with an unreadable key".to_owned()),
+            Key::Known(key) => key.to_string(),
+        };
         Error::Row {
             table: self.table,
-            row: self.key.clone(),
+            row,
             reason,
         }
     }

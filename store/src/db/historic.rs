@@ -81,7 +81,7 @@ impl Db {
     fn guide_rows(&self, guide: &str) -> Result<Vec<GuideRow>> {
         let query = "SELECT * FROM guide_row WHERE guide = ?1 ORDER BY position";
         let rows = self.each(query, [guide], |row| {
-            let cells = Cells::keyed("guide_row", row, guide.to_owned());
+            let cells = Cells::keyed("guide_row", row, &guide);
             Ok(GuideRow {
                 model: cells.get("model")?,
                 model_id: cells.get("model_id")?,
@@ -99,7 +99,8 @@ impl Db {
     fn guide_notes(&self, guide: &str, section: &str) -> Result<Vec<GuideNote>> {
         let query = "SELECT * FROM guide_note WHERE guide = ?1 AND section = ?2 ORDER BY position";
         let rows = self.each(query, [guide, section], |row| {
-            let cells = Cells::keyed("guide_note", row, format!("{guide} {section}"));
+            let key = format!("{guide} {section}");
+            let cells = Cells::keyed("guide_note", row, &key);
             Ok(GuideNote {
                 label: cells.get("label")?,
                 text: cells.get("text")?,

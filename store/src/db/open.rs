@@ -271,6 +271,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Db> {
         (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
         (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+        // Else a statement is planned anew for every value that it is given.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
     ];
     for (switch, on) in switches {
         db.conn.set_db_config(switch, on).map_err(fail)?;

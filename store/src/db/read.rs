@@ -2,6 +2,7 @@
 //! a broken one.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Params, Row};
@@ -192,18 +193,20 @@ impl Db {
     }
 
     fn samples(&self, number: i64, run: Uuid) -> Result<Vec<Sample>> {
-        let query = "SELECT * FROM sample WHERE run = ?1 ORDER BY position";
+        // Few columns, for each is looked for by its name, and most of a database is read here.
+        let query = "SELECT metric, unit, trials, middle, epochs FROM sample
+            WHERE run = ?1 ORDER BY position";
         let rows = self.each(query, [number], |row| {
-            let key = row.get("metric").unwrap_or_else(|_| "?".to_owned());
-            sample(&Cells::keyed("sample", row, format!("{run} {key}")))
+            let key = SampleKey(run, row);
+            sample(&Cells::keyed("sample", row, &key))
         })?;
         rows.into_iter().collect()
     }
 
-    fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
+    pub(super) fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
         let query = "SELECT * FROM void WHERE run = ?1 ORDER BY position";
         let rows = self.each(query, [number], |row| {
-            let cells = Cells::keyed("void", row, run.to_string());
+            let cells = Cells::keyed("void", row, &run);
             let metric: Option<String> = cells.get("metric")?;
             Ok(Void {
                 metric: metric.map(|_| cells.parsed("metric")).transpose()?,
@@ -217,7 +220,7 @@ impl Db {
     fn remarks(&self, number: i64, run: Uuid) -> Result<Vec<Remark>> {
         let query = "SELECT * FROM remark WHERE run = ?1 ORDER BY position";
         let rows = self.each(query, [number], |row| {
-            let cells = Cells::keyed("remark", row, run.to_string());
+            let cells = Cells::keyed("remark", row, &run);
             Ok(Remark {
                 kind: cells.parsed("kind")?,
                 count: cells.get("count")?,
@@ -296,6 +299,16 @@ pub(super) fn cell(cells: &Cells<'_>) -> Result<Cell> {
         weights: cells.get("weights")?,
         revision: cells.get("revision")?,
     })
+}
+
+/// Names the sample in a row: its run and metric.
+struct SampleKey<'r>(Uuid, &'r Row<'r>);
+
+impl fmt::Display for SampleKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let metric = self.1.get("metric").unwrap_or_else(|_| "?".to_owned());
+        write!(f, "{} {metric}", self.0)
+    }
 }
 
 /// A sample whose unit and count agree with what it holds.

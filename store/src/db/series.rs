@@ -1,24 +1,39 @@
 //! Reading series: one figure a run and metric; neither raw values, answers nor remarks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
 
 use super::Db;
 use super::cells::Cells;
 use super::open::sql;
+use super::pack::unpack;
 use super::read::cell;
 use crate::error::Result;
 use crate::metric::{Direction, Metric};
-use crate::run::Cell;
+use crate::run::{Cell, Sample};
 use crate::series::{Group, Night, Series, SeriesSet};
 
-/// What the nights of all runs share.
+/// What is known of all nights before their figures are read.
 #[derive(Default)]
 struct Taken {
     nights: Vec<Night>,
-    /// By night.
-    groups: Vec<Group>,
+    /// By night, positions in `groups`.
+    of: Vec<usize>,
+    /// In the order of their first night.
+    groups: HashMap<Group, usize>,
     /// Nights by the number of their run.
     numbers: HashMap<i64, usize>,
+}
+
+/// Which series are read, and what is told beyond their figures.
+pub struct Wanted<'a> {
+    /// Of a scenario and a metric: whether it is wanted.
+    pub series: &'a dyn Fn(&str, Metric) -> bool,
+    /// Whose raw values are handed out: nights that started then or later.
+    pub since: DateTime<Utc>,
+    /// Takes a night, by its position, and what it measured.
+    pub raw: &'a mut dyn FnMut(usize, Sample),
 }
 
 impl Db {
@@ -27,13 +42,30 @@ impl Db {
     /// # Errors
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
     pub fn series(&self) -> Result<SeriesSet> {
-        let taken = self.nights()?;
-        let mut groups = taken.groups.clone();
+        self.wanted_series(&mut Wanted {
+            series: &|_, _| true,
+            since: DateTime::<Utc>::MAX_UTC,
+            raw: &mut |_, _| (),
+        })
+    }
+
+    /// Those of every series that are wanted, with the raw values of their newest nights. All nights and groups are
+    /// in the set.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn wanted_series(&self, wanted: &mut Wanted<'_>) -> Result<SeriesSet> {
+        let mut taken = self.nights()?;
+        let mut groups: Vec<(Group, usize)> =
+            std::mem::take(&mut taken.groups).into_iter().collect();
         groups.sort_unstable();
-        groups.dedup();
-        let place: HashMap<&Group, usize> = groups.iter().zip(0..).collect();
-        let of: Vec<usize> = taken.groups.iter().map(|group| place[group]).collect();
-        let series = self.figures(&taken.numbers, &of)?;
+        let mut places = vec![0; groups.len()];
+        for (place, &(_, first)) in groups.iter().enumerate() {
+            places[first] = place;
+        }
+        taken.of.iter_mut().for_each(|of| *of = places[*of]);
+        let groups: Vec<Group> = groups.into_iter().map(|(group, _)| group).collect();
+        let series = self.figures(&taken, &groups, wanted)?;
         Ok(SeriesSet {
             nights: taken.nights,
             groups,
@@ -42,80 +74,134 @@ impl Db {
     }
 
     fn nights(&self) -> Result<Taken> {
-        let query = "SELECT run.*, session.machine, session.suite, session.profile, session.branch,
-                session.commit_id, session.threads, session.power, session.release_build
-            FROM run JOIN session ON session.id = run.session
-            WHERE run.outcome = 'measured' ORDER BY run.at, run.id";
-        let rows = self.each(query, (), |row| {
-            let cells = Cells::new("run", row, "id");
-            let cell = cell(&cells)?;
-            let (threads, power): (u32, String) = (cells.get("threads")?, cells.get("power")?);
-            let built: bool = cells.get("release_build")?;
-            let built = if built { "release" } else { "debug" };
-            let night = Night {
-                run: cells.id("id")?,
-                session: cells.id("session")?,
-                at: cells.time("at")?,
-                commit: cells.get("commit_id")?,
-                conditions: format!(
-                    "weights {}, {threads} threads, power {power}, {built} build",
-                    cell.revision
-                ),
-            };
-            let group = Group {
-                machine: cells.get("machine")?,
-                suite: cells.get("suite")?,
-                profile: cells.get("profile")?,
-                branch: cells.get::<Option<String>>("branch")?.unwrap_or_default(),
-                cell: Cell {
-                    revision: String::new(),
-                    ..cell
-                },
-            };
-            Ok((cells.get::<i64>("number")?, night, group))
-        })?;
+        let query = format!(
+            "SELECT {NIGHT} FROM run JOIN session ON session.id = run.session
+             WHERE run.outcome = 'measured'"
+        );
+        let fail = |error| sql(&self.path, error);
+        let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
+        let mut rows = statement.query([]).map_err(fail)?;
         let mut taken = Taken::default();
-        for row in rows {
-            let (number, night, group) = row?;
-            taken.numbers.insert(number, taken.nights.len());
-            taken.nights.push(night);
-            taken.groups.push(group);
+        while let Some(row) = rows.next().map_err(fail)? {
+            taken.add(&Cells::new("run", row, "id"))?;
         }
+        taken.sort();
         Ok(taken)
     }
 
-    /// The figures of all nights, by the number of their run; `of`: the group of each night.
-    fn figures(&self, nights: &HashMap<i64, usize>, of: &[usize]) -> Result<Vec<Series>> {
-        let directed = |metric: &&Metric| metric.spec().direction != Direction::Neutral;
-        let metrics = Metric::ALL.iter().filter(directed);
-        let metrics: HashMap<&str, Metric> = metrics.map(|&m| (m.name(), m)).collect();
-        let mut series: BTreeMap<(usize, Metric), Vec<(usize, f64)>> = BTreeMap::new();
+    /// The figures of all nights, by group, then metric.
+    fn figures(
+        &self,
+        taken: &Taken,
+        groups: &[Group],
+        wanted: &mut Wanted<'_>,
+    ) -> Result<Vec<Series>> {
+        let directed = |metric: &Metric| metric.spec().direction != Direction::Neutral;
+        let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(directed).collect();
+        let column: HashMap<&str, usize> = metrics.iter().map(|m| m.name()).zip(0..).collect();
+        let each = |group: &Group| -> Vec<bool> {
+            let asked = metrics
+                .iter()
+                .map(|&metric| (wanted.series)(&group.cell.scenario, metric));
+            asked.collect()
+        };
+        let asked: Vec<bool> = groups.iter().flat_map(each).collect();
+        let mut figures: Vec<Vec<(usize, f64)>> = vec![Vec::new(); asked.len()];
         let fail = |error| sql(&self.path, error);
         // The product's own median, kept beside the raw values; `verify` compares them.
-        let query = "SELECT run, metric, middle FROM sample";
+        let query = "SELECT run, metric, middle, epochs FROM sample";
         let mut statement = self.conn.prepare_cached(query).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
+        // Rows of a run follow each other.
+        let (mut last, mut night) = (None, None);
         while let Some(row) = rows.next().map_err(fail)? {
             let wrong = |column, error| Cells::new("sample", row, "metric").wrong(column, error);
             let run: i64 = row.get(0).map_err(|error| wrong("run", error))?;
+            if last.replace(run) != Some(run) {
+                night = taken.numbers.get(&run).copied();
+            }
             let name = row.get_ref(1).and_then(|name| Ok(name.as_str()?));
             let name = name.map_err(|error| wrong("metric", error))?;
-            let (Some(&night), Some(&metric)) = (nights.get(&run), metrics.get(name)) else {
+            let (Some(night), Some(&column)) = (night, column.get(name)) else {
                 continue;
             };
+            let place = taken.of[night] * metrics.len() + column;
+            if !asked[place] {
+                continue;
+            }
             let figure: Option<f64> = row.get(2).map_err(|error| wrong("middle", error))?;
-            let figures = series.entry((of[night], metric)).or_default();
-            figures.extend(figure.map(|figure| (night, figure)));
+            figures[place].extend(figure.map(|figure| (night, figure)));
+            if taken.nights[night].at >= wanted.since {
+                let cells = || Cells::new("sample", row, "metric");
+                let packed = row.get_ref(3).and_then(|packed| Ok(packed.as_blob()?));
+                let packed = packed.map_err(|error| wrong("epochs", error))?;
+                let epochs = unpack(packed).map_err(|reason| cells().wrong("epochs", reason))?;
+                let metric = metrics[column];
+                (wanted.raw)(night, Sample { metric, epochs });
+            }
         }
-        series.retain(|_, figures| !figures.is_empty());
-        let sorted = |((group, metric), mut figures): ((usize, Metric), Vec<(usize, f64)>)| {
+        let series = figures.into_iter().enumerate().map(|(at, mut figures)| {
             figures.sort_unstable_by_key(|&(night, _)| night);
             Series {
-                group,
-                metric,
+                group: at / metrics.len(),
+                metric: metrics[at % metrics.len()],
                 figures,
             }
+        });
+        Ok(series.filter(|series| !series.figures.is_empty()).collect())
+    }
+}
+
+/// What [`Taken::add`] reads.
+const NIGHT: &str =
+    "run.id, run.session, run.number, run.at, run.model, run.scenario, run.backend, run.device,
+    run.precision, run.weights, run.revision, session.machine, session.suite, session.profile,
+    session.branch, session.commit_id, session.threads, session.power, session.release_build";
+
+impl Taken {
+    fn add(&mut self, cells: &Cells<'_>) -> Result<()> {
+        let cell = cell(cells)?;
+        let (threads, power): (u32, String) = (cells.get("threads")?, cells.get("power")?);
+        let built: bool = cells.get("release_build")?;
+        let built = if built { "release" } else { "debug" };
+        let night = Night {
+            run: cells.id("id")?,
+            session: cells.id("session")?,
+            at: cells.time("at")?,
+            commit: cells.get("commit_id")?,
+            conditions: format!(
+                "weights {}, {threads} threads, power {power}, {built} build",
+                cell.revision
+            ),
         };
-        Ok(series.into_iter().map(sorted).collect())
+        let group = Group {
+            machine: cells.get("machine")?,
+            suite: cells.get("suite")?,
+            profile: cells.get("profile")?,
+            branch: cells.get::<Option<String>>("branch")?.unwrap_or_default(),
+            cell: Cell {
+                revision: String::new(),
+                ..cell
+            },
+        };
+        let new = self.groups.len();
+        self.of.push(*self.groups.entry(group).or_insert(new));
+        self.numbers.insert(cells.get("number")?, self.nights.len());
+        self.nights.push(night);
+        Ok(())
+    }
+
+    /// In order of time. SQLite would write the nights of years to a file to sort them.
+    fn sort(&mut self) {
+        let nights = std::mem::take(&mut self.nights).into_iter().zip(0..);
+        let mut nights: Vec<(Night, usize)> = nights.collect();
+        nights.sort_by_key(|(night, _)| (night.at, night.run));
+        let mut places = vec![0; nights.len()];
+        for (place, &(_, was)) in nights.iter().enumerate() {
+            places[was] = place;
+        }
+        self.of = nights.iter().map(|&(_, was)| self.of[was]).collect();
+        self.numbers.values_mut().for_each(|at| *at = places[*at]);
+        self.nights = nights.into_iter().map(|(night, _)| night).collect();
     }
 }

@@ -88,7 +88,7 @@ impl Db {
         };
         let query = "SELECT * FROM answer WHERE sheet = ?1 ORDER BY position";
         let rows = self.each(query, [sheet], |row| {
-            let cells = Cells::keyed("answer", row, run.to_owned());
+            let cells = Cells::keyed("answer", row, &run);
             Ok(Answer {
                 item: cells.get("item")?,
                 arm: cells.get("arm")?,

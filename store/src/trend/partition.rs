@@ -12,8 +12,8 @@ const MEMORY: usize = 100;
 pub(super) struct Sums {
     /// Subtracted first, so that squares stay small.
     origin: f64,
-    sums: Vec<f64>,
-    squares: Vec<f64>,
+    /// Of the values and of their squares, up to each.
+    sums: Vec<(f64, f64)>,
 }
 
 /// Mean and sum of squared distances from it of one stretch.
@@ -28,8 +28,7 @@ impl Default for Sums {
     fn default() -> Self {
         Self {
             origin: 0.0,
-            sums: vec![0.0],
-            squares: vec![0.0],
+            sums: vec![(0.0, 0.0)],
         }
     }
 }
@@ -41,13 +40,12 @@ impl Sums {
             self.origin = value;
         }
         let value = value - self.origin;
-        self.sums.push(self.sums[count] + value);
-        self.squares.push(self.squares[count] + value * value);
+        let (sum, square) = self.sums[count];
+        self.sums.push((sum + value, square + value * value));
     }
 
     fn truncate(&mut self, count: usize) {
         self.sums.truncate(count + 1);
-        self.squares.truncate(count + 1);
     }
 
     /// Number of values.
@@ -58,7 +56,7 @@ impl Sums {
     /// Values `from..to`, at least one.
     pub(super) fn stretch(&self, from: usize, to: usize) -> Stretch {
         let count = (to - from) as f64;
-        let sum = self.sums[to] - self.sums[from];
+        let sum = self.sums[to].0 - self.sums[from].0;
         Stretch {
             count,
             mean: self.origin + sum / count,
@@ -68,8 +66,9 @@ impl Sums {
 
     /// Sum of squared distances from the mean.
     pub(super) fn cost(&self, from: usize, to: usize) -> f64 {
-        let sum = self.sums[to] - self.sums[from];
-        self.squares[to] - self.squares[from] - sum * sum / (to - from) as f64
+        let ((first, squares), (last, all)) = (self.sums[from], self.sums[to]);
+        let sum = last - first;
+        all - squares - sum * sum / (to - from) as f64
     }
 }
 
@@ -87,6 +86,8 @@ pub(super) struct Partition {
     start: Vec<usize>,
     /// Where the last stretch of a longer sequence may begin.
     open: Vec<usize>,
+    /// What each of them costs before the price of a stretch.
+    costs: Vec<f64>,
 }
 
 impl Default for Partition {
@@ -97,16 +98,12 @@ impl Default for Partition {
             best: vec![0.0],
             start: vec![0],
             open: vec![0],
+            costs: Vec::new(),
         }
     }
 }
 
 impl Partition {
-    /// Values whose neighbours are all known.
-    pub(super) const fn settled(&self) -> usize {
-        self.settled
-    }
-
     /// Everything so far, the provisional tail included.
     pub(super) const fn sums(&self) -> &Sums {
         &self.sums
@@ -125,33 +122,43 @@ impl Partition {
         let (best, start) = self.cheapest(end, penalty);
         self.best.push(best);
         self.start.push(start);
-        let oldest = end.saturating_sub(MEMORY);
-        let (sums, costs, starts) = (&self.sums, &self.best, &self.start);
-        self.open.retain(|&from| {
-            if from < oldest {
-                return starts[oldest..].contains(&from);
-            }
-            // What is worse already, by the price of a stretch, never becomes the best.
-            from + SHORTEST > end || costs[from] + sums.cost(from, end) <= best
-        });
+        self.close(end, best);
         if end >= SHORTEST {
             self.open.push(end);
         }
     }
 
-    /// Cost and last start of the best division of the first `end` values.
-    fn cheapest(&self, end: usize, penalty: f64) -> (f64, usize) {
-        let mut best = (self.sums.cost(0, end), 0);
-        for &from in self.open.iter().filter(|&&from| from > 0) {
-            if from + SHORTEST > end {
-                break;
+    /// Closes the starts that cannot become the best of a longer sequence.
+    fn close(&mut self, end: usize, best: f64) {
+        let oldest = end.saturating_sub(MEMORY);
+        let mut costs = self.costs.iter();
+        let starts = &self.start;
+        self.open.retain(|&from| {
+            // One too near to the end has no cost yet.
+            let cost = costs.next();
+            if from < oldest {
+                return starts[oldest..].contains(&from);
             }
-            let cost = self.best[from] + self.sums.cost(from, end) + penalty;
-            if cost < best.0 {
-                best = (cost, from);
+            // What is worse already, by the price of a stretch, never becomes the best.
+            cost.is_none_or(|&cost| cost <= best)
+        });
+    }
+
+    /// Cost and last start of the best division of the first `end` values.
+    fn cheapest(&mut self, end: usize, penalty: f64) -> (f64, usize) {
+        let (sums, best) = (&self.sums, &self.best);
+        let far = |&from: &usize| from == 0 || from + SHORTEST <= end;
+        let open = &self.open[..self.open.partition_point(far)];
+        let cost = |&from: &usize| best[from] + sums.cost(from, end);
+        self.costs.clear();
+        self.costs.extend(open.iter().map(cost));
+        let mut cheapest = (sums.cost(0, end), 0);
+        for (&from, cost) in open.iter().zip(&self.costs) {
+            if from > 0 && cost + penalty < cheapest.0 {
+                cheapest = (cost + penalty, from);
             }
         }
-        best
+        cheapest
     }
 
     /// Where stretches begin, but for the first, with the last nights' provisional values.

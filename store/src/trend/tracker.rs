@@ -1,7 +1,7 @@
 //! Reads a series night by night and remembers what it said.
 
 use super::Withdrawn;
-use super::clip::{REACH, clipped};
+use super::clip::Around;
 use super::level::{Level, Place, measured};
 use super::noise::Noise;
 use super::partition::{Partition, SHORTEST, Sums};
@@ -35,6 +35,7 @@ struct Point {
 pub(super) struct Tracker {
     values: Vec<f64>,
     noise: Noise,
+    around: Around,
     partition: Partition,
     /// By index.
     points: Vec<Point>,
@@ -49,16 +50,12 @@ impl Tracker {
         let (count, noise) = (self.values.len(), self.noise.deviation());
         let penalty = PRICE * (count.max(NIGHTS) as f64).ln() * noise * noise;
         self.partition.reopen();
-        while self.partition.settled() + REACH < count {
-            let value = clipped(&self.values, self.partition.settled(), noise);
+        let clipped = self.around.night(&self.values, noise);
+        if let Some(value) = clipped.settled {
             self.partition.settle(value, penalty);
         }
-        let unsettled = self.partition.settled()..count;
-        let tail: Vec<f64> = unsettled
-            .map(|at| clipped(&self.values, at, noise))
-            .collect();
         if count >= 2 * SHORTEST {
-            let cuts = self.partition.cuts(&tail, penalty);
+            let cuts = self.partition.cuts(&clipped.tail, penalty);
             let cuts = sift(cuts, self.partition.sums(), noise, self.bar());
             self.keep(&cuts);
         }
