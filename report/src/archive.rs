@@ -89,20 +89,6 @@ impl Archive {
         }))
     }
 
-    /// A machine as one session alone left it.
-    ///
-    /// # Errors
-    /// [`Error::Store`] for a broken row.
-    pub(crate) fn alone(&self, place: &Place, session: &Session) -> Result<Place> {
-        let runs = self.runs_of(session)?;
-        Ok(Place {
-            key: place.key.clone(),
-            sessions: vec![session.clone()],
-            count: runs.len(),
-            runs,
-        })
-    }
-
     /// Every run of a session, oldest first.
     ///
     /// # Errors

@@ -95,13 +95,13 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
 fn runs((archive, site): (&Archive, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
     let mut recent = Recent::default();
     for session in site.shown(place) {
-        let alone = archive.alone(place, session)?;
-        recent.add(session, &alone.runs);
+        let runs = archive.runs_of(session)?;
+        recent.add(session, &runs);
         let (file, page) = run_page::page(&run_page::Subject {
             site,
             place,
             session,
-            alone: &alone,
+            runs: &runs,
         });
         out.page(&Path::new("run").join(file), "run.html", &page)?;
     }

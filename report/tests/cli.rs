@@ -171,5 +171,5 @@ fn a_wrong_template_is_named_with_its_line() {
     let out = folder.path().join("site");
     let html = ["html", "--out", out.to_str().unwrap()];
     check(("index.html", "a\n{{ titel }}"), &html, undefined);
-    assert!(!out.exists());
+    assert!(!out.join("index.html").exists());
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use store::stats::{figure, is_item_score, share};
-use store::summary::{self, Note};
+use store::summary::{Note, run_notes};
 use store::{Metric, Outcome, Run, Sample, Session};
 
 use super::files::slug;
@@ -10,13 +10,16 @@ use super::frame::Frame;
 use super::outputs::{self, Outputs};
 use super::session::{self, Fact, Link};
 use super::site::{Site, model_file};
-use super::table::{self, Notes, Table};
+use super::table;
 use crate::archive::Place;
 use crate::text::one_line;
 
 /// Answers of one cell on the page, and values of one process: the rest is in the database.
 const ANSWERS: usize = 12;
 const VALUES: usize = 100;
+
+/// What may have become of a cell.
+const STATES: [&str; 4] = ["failed", "void in part", "not offered", "measured"];
 
 #[derive(Serialize)]
 struct Page {
@@ -32,8 +35,8 @@ struct Page {
     /// The command that compares with the session before.
     command: Option<String>,
     export: String,
-    table: Table,
-    notes: Notes,
+    /// How many cells are in which state.
+    counts: String,
     models: Vec<Model>,
 }
 
@@ -82,14 +85,14 @@ pub(super) struct Subject<'a> {
     pub site: &'a Site,
     pub place: &'a Place,
     pub session: &'a Session,
-    /// The machine with this session alone.
-    pub alone: &'a Place,
+    /// All of its runs, oldest first.
+    pub runs: &'a [Run],
 }
 
 /// The page as text is made of, and its file.
 pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
     let (place, session) = (subject.place, subject.session);
-    let entries = subject.alone.entries();
+    let models = models(subject);
     let shown: Vec<&Session> = subject.site.shown(place).collect();
     let own = shown.iter().position(|other| other.id == session.id);
     let own = own.unwrap_or_default();
@@ -111,17 +114,27 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         compared: before.filter(|_| is_newest).map(|_| session::file(session)),
         command: before.map(|before| format!("report compare {} {}", before.id, session.id)),
         export: format!("store export --session {}", session.id),
-        table: table::table(place, &entries),
-        notes: table::notes_of(&entries),
-        models: models(subject),
+        counts: counts(&models),
+        models,
     };
     (session::file(session), page)
+}
+
+/// `60 cells: 58 measured, 2 failed`.
+fn counts(models: &[Model]) -> String {
+    let cells: Vec<&Cell> = models.iter().flat_map(|model| &model.cells).collect();
+    let count = |state: &&str| cells.iter().filter(|cell| cell.state == *state).count();
+    let words = STATES.iter().filter(|state| count(state) > 0);
+    let words: Vec<String> = words
+        .map(|state| format!("{} {state}", count(state)))
+        .collect();
+    format!("{} cells: {}", cells.len(), words.join(", "))
 }
 
 /// The models of a session in the order they were measured in.
 fn models(subject: &Subject<'_>) -> Vec<Model> {
     let mut models: Vec<Model> = Vec::new();
-    for run in &subject.alone.runs {
+    for run in subject.runs {
         let id = slug(&run.cell.model);
         let at = models.iter().position(|model| model.id == id);
         let at = at.unwrap_or_else(|| {
@@ -142,12 +155,12 @@ fn cell(run: &Run) -> Cell {
     let cell = &run.cell;
     let notes = notes(run);
     let (state, tone) = match &run.outcome {
-        Outcome::Failed { .. } => ("failed", "bad"),
+        Outcome::Failed { .. } => (STATES[0], "bad"),
         Outcome::Measured { voids, .. } if voids.iter().any(|void| !void.is_by_design()) => {
-            ("void in part", "warn")
+            (STATES[1], "warn")
         }
-        Outcome::Measured { samples, .. } if samples.is_empty() => ("not offered", ""),
-        Outcome::Measured { .. } => ("measured", "good"),
+        Outcome::Measured { samples, .. } if samples.is_empty() => (STATES[2], ""),
+        Outcome::Measured { .. } => (STATES[3], "good"),
     };
     let about = [
         cell.precision.clone(),
@@ -173,14 +186,12 @@ fn cell(run: &Run) -> Cell {
 
 /// Why it failed, what was refused or may be wrong, and what was found out.
 fn notes(run: &Run) -> Vec<NoteView> {
-    let rows = summary::rows(std::slice::from_ref(run));
-    let notes = rows.iter().flat_map(summary::notes);
     let view = |note: Note| NoteView {
         word: note.kind.word(),
         tone: table::tone_of(note.kind),
         text: one_line(&format!("{}: {}", note.about, note.reason)),
     };
-    notes.map(view).collect()
+    run_notes(run).into_iter().map(view).collect()
 }
 
 fn figure_view(sample: &Sample) -> FigureView {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::chromium::browser;
-use crate::page::{LAPTOP, Page, address};
-use crate::site::{self, Site};
+use crate::page::{Page, address};
+use crate::site::Site;
 
 /// Whatever an element points at, resolved.
 const POINTED: &str =
@@ -12,44 +11,44 @@ const POINTED: &str =
 
 const IDS: &str = "[...document.querySelectorAll('[id]')].map(e => e.id)";
 
-fn check(site: &Site) {
-    let Some(browser) = browser() else { return };
-    let mut ids: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut links: Vec<(String, String)> = Vec::new();
-    for path in &site.pages {
-        let page = Page::open(browser, path, LAPTOP);
-        let own = address(path);
+/// What the pages of a site point at, and what can be pointed at.
+#[derive(Default)]
+pub(crate) struct Links {
+    /// Ids of each page.
+    ids: BTreeMap<String, Vec<String>>,
+    /// Page and address.
+    links: Vec<(String, String)>,
+}
+
+impl Links {
+    /// Takes in a page.
+    pub(crate) fn add(&mut self, page: &Page<'_>) {
         let pointed = page.texts(POINTED).into_iter();
-        links.extend(pointed.map(|link| (own.clone(), link)));
-        let all = page.texts(IDS);
-        let again = all
+        self.links
+            .extend(pointed.map(|link| (page.address.clone(), link)));
+        let ids = page.texts(IDS);
+        let twice = ids
             .iter()
-            .find(|id| all.iter().filter(|other| other == id).count() > 1);
-        assert_eq!(again, None, "{own} has an id twice");
-        ids.insert(own, all);
+            .find(|id| ids.iter().filter(|other| other == id).count() > 1);
+        assert_eq!(twice, None, "{} has an id twice", page.address);
+        self.ids.insert(page.address.clone(), ids);
     }
-    let inside = format!("{}/", address(&site.folder));
-    for (page, link) in links {
-        let (file, anchor) = link.split_once('#').unwrap_or((&link, ""));
-        let name = file
-            .strip_prefix(&inside)
-            .unwrap_or_else(|| panic!("{page} leads to {link}"));
-        assert!(site.folder.join(name).is_file(), "{page} leads to {link}");
-        if !anchor.is_empty() {
-            let there = ids
-                .get(file)
-                .is_some_and(|ids| ids.iter().any(|id| id == anchor));
+
+    /// Once all pages are in.
+    pub(crate) fn check(&self, site: &Site) {
+        let inside = format!("{}/", address(&site.folder));
+        for (page, link) in &self.links {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let name = file.strip_prefix(&inside);
+            let there = name.is_some_and(|name| site.folder.join(name).is_file());
             assert!(there, "{page} leads to {link}");
+            // A name with a value is the state of charts.
+            let ids = self.ids.get(file);
+            let found = ids.is_some_and(|ids| ids.iter().any(|id| id == anchor));
+            assert!(
+                anchor.is_empty() || anchor.contains('=') || found,
+                "{page} leads to {link}"
+            );
         }
     }
-}
-
-#[test]
-fn every_link_leads_somewhere() {
-    check(site::sample());
-}
-
-#[test]
-fn every_link_among_hostile_names_leads_somewhere() {
-    check(site::hostile());
 }

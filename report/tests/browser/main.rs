@@ -17,6 +17,7 @@ mod links;
 mod page;
 mod silence;
 mod site;
+mod tour;
 
 /// What is missing fails the test where `CI` is set; elsewhere a note says that it was left out.
 fn left_out(wanted: &str) {

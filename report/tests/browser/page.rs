@@ -27,6 +27,8 @@ pub(crate) const PHONE: Look = Look {
 
 /// An open page; closed when dropped.
 pub(crate) struct Page<'a> {
+    /// What was opened.
+    pub address: String,
     browser: &'a Browser,
     target: String,
     session: String,
@@ -47,6 +49,7 @@ impl<'a> Page<'a> {
         let attached = json!({ "targetId": target, "flatten": true });
         let attached = browser.call("", "Target.attachToTarget", attached);
         let page = Self {
+            address: address.to_owned(),
             browser,
             target,
             session: text(&attached["sessionId"]),
@@ -208,11 +211,6 @@ impl<'a> Page<'a> {
         asked
             .map(|event| text(&event["params"]["request"]["url"]))
             .collect()
-    }
-
-    /// The title that it has now.
-    pub(crate) fn title(&self) -> String {
-        text(&self.eval("document.title"))
     }
 }
 
