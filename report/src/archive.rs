@@ -1,20 +1,22 @@
-//! A database read whole, and its runs sorted by the machine they were measured on.
+//! A database, its sessions sorted by the machine they were measured on, and of its runs the newest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use store::db::RunFilter;
 use store::legacy::{Guide, HistoricRow};
 use store::summary::{self, Row};
-use store::{Db, Run, Session};
+use store::{Db, Run, Session, Uuid};
 
 use crate::error::{Error, Result};
 use crate::text::one_line;
 
-/// Everything a report may show.
+/// Everything a report may show. Only what is newest is held in memory: three years of runs are not.
 #[derive(Debug)]
 pub struct Archive {
+    /// What else is read, when it is asked for.
+    pub(crate) db: Db,
     places: Vec<Place>,
     /// Imported guides of the Python tool, oldest first.
     pub(crate) guides: Vec<Guide>,
@@ -29,7 +31,9 @@ pub(crate) struct Place {
     pub key: String,
     /// Its sessions that stored at least one run, oldest first.
     pub sessions: Vec<Session>,
-    /// Their runs, oldest first.
+    /// How many runs those are.
+    pub count: usize,
+    /// Of these runs the newest of every cell, oldest first.
     pub runs: Vec<Run>,
 }
 
@@ -51,13 +55,50 @@ impl Archive {
     /// [`Error::Store`] when there is none, it is not ours, or it is damaged.
     pub fn read(path: &Path) -> Result<Self> {
         let db = Db::open_existing(path)?;
-        let runs = db.runs(&RunFilter::default())?;
-        let places = places(db.sessions()?, &runs);
+        let places = places(db.sessions()?, &db.run_counts()?, db.newest_runs()?);
         Ok(Self {
             places,
             guides: db.guides()?,
             history: db.history()?,
+            db,
         })
+    }
+
+    /// The sessions of a machine that started on `day` (UTC), with all their runs; none where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a broken row.
+    pub(crate) fn on(&self, place: &Place, day: NaiveDate) -> Result<Option<Place>> {
+        let sessions = place.sessions.iter();
+        let sessions: Vec<Session> = sessions
+            .filter(|session| session.at.date_naive() == day)
+            .cloned()
+            .collect();
+        let mut runs = Vec::new();
+        for session in &sessions {
+            runs.extend(self.runs_of(session)?);
+        }
+        runs.sort_by_key(|run| (run.at, run.id));
+        let key = place.key.clone();
+        let count = runs.len();
+        Ok((count > 0).then_some(Place {
+            key,
+            sessions,
+            count,
+            runs,
+        }))
+    }
+
+    /// Every run of a session, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`] for a broken row.
+    pub(crate) fn runs_of(&self, session: &Session) -> Result<Vec<Run>> {
+        let of = RunFilter {
+            session: Some(session.id),
+            ..RunFilter::default()
+        };
+        Ok(self.db.runs(&of)?)
     }
 
     /// The machines that `hardware` names, the one measured last first; all of them without a name.
@@ -96,31 +137,33 @@ impl Archive {
     }
 }
 
-fn places(sessions: Vec<Session>, runs: &[Run]) -> Vec<Place> {
+/// `counts`: runs by session; `runs`: the newest of every cell of every machine.
+fn places(sessions: Vec<Session>, counts: &HashMap<Uuid, usize>, runs: Vec<Run>) -> Vec<Place> {
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
+    let mut keys: HashMap<Uuid, String> = HashMap::new();
     for session in sessions {
-        let own: Vec<Run> = runs
-            .iter()
-            .filter(|run| run.session == session.id)
-            .cloned()
-            .collect();
-        if own.is_empty() {
+        let Some(&count) = counts.get(&session.id) else {
             continue;
-        }
+        };
         let key = session.machine.key();
+        keys.insert(session.id, key.clone());
         let empty = Place {
             key: key.clone(),
             sessions: Vec::new(),
+            count: 0,
             runs: Vec::new(),
         };
         let place = places.entry(key).or_insert(empty);
         place.sessions.push(session);
-        place.runs.extend(own);
+        place.count += count;
+    }
+    for run in runs {
+        let key = keys.get(&run.session);
+        if let Some(place) = key.and_then(|key| places.get_mut(key)) {
+            place.runs.push(run);
+        }
     }
     let mut places: Vec<Place> = places.into_values().collect();
-    for place in &mut places {
-        place.runs.sort_by_key(|run| (run.at, run.id));
-    }
     places.sort_by_key(|place| std::cmp::Reverse(place.newest()));
     places
 }
@@ -149,33 +192,6 @@ impl Place {
             .iter()
             .map(|session| session.at.date_naive())
             .collect()
-    }
-
-    /// The sessions that started on `day` (UTC), with their runs; none where there are none.
-    pub(crate) fn on(&self, day: NaiveDate) -> Option<Self> {
-        self.only(|session| session.at.date_naive() == day)
-    }
-
-    /// One session alone.
-    pub(crate) fn alone(&self, session: &Session) -> Option<Self> {
-        self.only(|other| other.id == session.id)
-    }
-
-    fn only(&self, keep: impl Fn(&Session) -> bool) -> Option<Self> {
-        let sessions: Vec<Session> = self.sessions.iter().filter(|s| keep(s)).cloned().collect();
-        let ids: BTreeSet<_> = sessions.iter().map(|session| session.id).collect();
-        let runs = self
-            .runs
-            .iter()
-            .filter(|run| ids.contains(&run.session))
-            .cloned()
-            .collect();
-        let key = self.key.clone();
-        (!sessions.is_empty()).then_some(Self {
-            key,
-            sessions,
-            runs,
-        })
     }
 
     /// The newest figures of every model and variant, models in the order they first appeared.
@@ -229,16 +245,6 @@ impl Entry {
             .map(|part| one_line(part))
             .collect()
     }
-
-    /// Whether another entry continues this one's series. One that failed before loading knows no
-    /// precision and fits any.
-    pub(crate) fn continues(&self, other: &Self) -> bool {
-        let key =
-            |row: &Row| [&row.model, &row.backend, &row.device, &row.weights].map(String::clone);
-        let precisions = [&self.row.precision, &other.row.precision];
-        key(&self.row) == key(&other.row)
-            && (precisions[0] == precisions[1] || precisions.iter().any(|text| text.is_empty()))
-    }
 }
 
 /// Commit and branch of a session, in words: `1a2b3c4d on main, uncommitted changes`.
@@ -255,4 +261,25 @@ pub(crate) fn commit(session: &Session) -> String {
         words.push_str(", uncommitted changes");
     }
     one_line(&words)
+}
+
+/// What was true of software and power in a session, in words: `quick profile, 4 threads, ac power, …`.
+pub(crate) fn environment(session: &Session) -> String {
+    let environment = &session.environment;
+    let build = if environment.release {
+        ""
+    } else {
+        "debug build"
+    };
+    let mut parts = vec![
+        format!("{} profile", session.profile),
+        format!("{} threads", environment.threads),
+        format!("{} power", environment.power),
+        environment.os_build.clone(),
+        build.to_owned(),
+    ];
+    let versions = environment.backends.iter();
+    parts.extend(versions.map(|(name, version)| format!("{name} {version}")));
+    parts.retain(|part| !part.is_empty());
+    one_line(&parts.join(", "))
 }

@@ -100,7 +100,7 @@ pub fn acknowledge(path: &Path, (id, reason): (&str, &str), at: DateTime<Utc>) -
 }
 
 /// `+9.8 % [+8.1, +11.5]`; the levels tell more where the first is zero.
-fn size(point: &ChangePoint) -> String {
+pub(crate) fn size(point: &ChangePoint) -> String {
     let percent = |share: f64| format!("{:+.1}", 100.0 * share);
     let Some(size) = point.size else {
         return "from zero".to_owned();

@@ -11,7 +11,7 @@ use chrono::{NaiveDate, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use report::changes::{self, Form};
 use report::table::{Format, render_table};
-use report::{Archive, guide, html};
+use report::{Archive, Templates, guide, html};
 use store::Db;
 
 /// Tables, the dated guide, trend pages and verdicts of the runs in a database.
@@ -72,14 +72,38 @@ database.")]
     /// Write the trend page, one file that needs no network
     #[command(after_help = "Examples:
   report html
-  report html --out public --open")]
+  report html --out public --open
+  report html --templates mine        with templates of your own; report templates writes out the built-in ones")]
     Html(Html),
+    /// Write out the templates of the documents, to change some and name their folder with --templates
+    #[command(after_help = "Examples:
+  report templates --out mine && rm mine/index.html && $EDITOR mine/guide.md
+  report guide --templates mine
+
+A file replaces the built-in template of its name; delete those that stay as they are, so that they follow
+later versions. Syntax: Jinja, without macros of ours; a name that the view lacks is an error.")]
+    Templates(TemplatesOut),
     /// Judge a candidate against its baseline, or pairs: the gate of a pull request
     #[command(after_help = gate::CHECK_EXAMPLES)]
     Check(gate::Check),
     /// Compare two runs or sessions, cell by cell; gates nothing
     #[command(after_help = gate::COMPARE_EXAMPLES)]
     Compare(gate::Compare),
+}
+
+/// What documents look like.
+#[derive(Debug, Args)]
+struct Look {
+    /// Folder of templates that replace the built-in ones of the same names; see `report templates`
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct TemplatesOut {
+    /// Folder to write them into; made if it is not there, no file is overwritten
+    #[arg(long, value_name = "DIR", default_value = "templates")]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -93,6 +117,8 @@ struct Table {
     /// Only machines whose key starts with this or whose description holds it
     #[arg(long, value_name = "KEY")]
     hardware: Option<String>,
+    #[command(flatten)]
+    look: Look,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -110,6 +136,8 @@ struct Guide {
     /// Only machines whose key starts with this or whose description holds it
     #[arg(long, value_name = "KEY")]
     hardware: Option<String>,
+    #[command(flatten)]
+    look: Look,
 }
 
 #[derive(Debug, Args)]
@@ -133,9 +161,20 @@ struct Html {
     /// Folder to write index.html into; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "site")]
     out: PathBuf,
+    /// Newest sessions of each machine that get a page with every raw value
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    sessions: usize,
     /// Show the page in the browser of this system
     #[arg(long)]
     open: bool,
+    #[command(flatten)]
+    look: Look,
+}
+
+impl Look {
+    fn read(&self) -> Result<Templates> {
+        Ok(Templates::read(self.templates.as_deref())?)
+    }
 }
 
 impl Cli {
@@ -190,17 +229,35 @@ fn pages(command: &Command, db: &Path) -> Result<()> {
             };
             print(&format!(
                 "{}\n",
-                render_table(&archive()?, table.hardware.as_deref(), format)?
+                render_table(
+                    &archive()?,
+                    table.hardware.as_deref(),
+                    format,
+                    &table.look.read()?
+                )?
             ))
         }
         Command::Guide(own) => print(&guide::render_guide(
             &archive()?,
             own.date,
             own.hardware.as_deref(),
+            &own.look.read()?,
         )?),
         Command::Changes(asked) => changed(db, asked),
+        Command::Templates(asked) => {
+            let written = Templates::write_built_in(&asked.out)?;
+            let lines = written.iter().map(|path| format!("{}\n", path.display()));
+            print(&lines.collect::<String>())
+        }
         Command::Html(page) => {
-            let file = html::write(&archive()?, &page.out)?;
+            let file = html::write(
+                &archive()?,
+                &html::Output {
+                    folder: &page.out,
+                    templates: &page.look.read()?,
+                    sessions: page.sessions,
+                },
+            )?;
             print(&format!("{}\n", file.display()))?;
             if page.open {
                 Ok(html::show(&file)?)

@@ -79,15 +79,10 @@ pub enum Error {
     /// There is nothing to make a guide of.
     #[error("no run and no imported guide in this database: run `cargo harness run` first")]
     Empty,
-    /// A template does not fit its view: a defect of this program.
-    #[error("template {name} does not fit its view")]
-    Template {
-        /// The template's file name.
-        name: String,
-        /// Where and why.
-        #[source]
-        source: minijinja::Error,
-    },
+    /// A template is wrong or does not fit its view, by file and line: of a folder of `--templates`, or a
+    /// defect of this program.
+    #[error("{0}")]
+    Template(String),
     /// A file or folder could not be written.
     #[error("cannot write {}, name a writable folder with --out", path.display())]
     Write {

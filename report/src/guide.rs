@@ -11,17 +11,15 @@ use store::legacy::Guide;
 
 use crate::archive::{Archive, Place};
 use crate::error::{Error, Result};
-use crate::template::render;
+use crate::pipe::Summary;
+use crate::template::Templates;
 
 /// The guide as the template takes it: finished Markdown.
 #[derive(Debug, Serialize)]
 struct View {
     title: String,
     date: String,
-    header: String,
-    rule: String,
-    rows: Vec<String>,
-    notes: Vec<String>,
+    summary: Summary,
     methods: Vec<Method>,
     recommendations: Vec<Line>,
     issues: Vec<Line>,
@@ -58,17 +56,18 @@ enum Source<'a> {
 ///
 /// # Errors
 /// [`Error::Date`] when there is nothing of that day, naming the days there are; [`Error::Empty`];
-/// [`Error::Hardware`].
+/// [`Error::Hardware`]; [`Error::Template`].
 pub fn render_guide(
     archive: &Archive,
     date: Option<NaiveDate>,
     hardware: Option<&str>,
+    templates: &Templates,
 ) -> Result<String> {
     let view = match source(archive, date, hardware)? {
         Source::Own(place) => own::view(&place),
         Source::Imported(guide) => imported::view(guide),
     };
-    render("guide.md", &view)
+    templates.render("guide.md", &view)
 }
 
 fn source<'a>(
@@ -85,10 +84,13 @@ fn source<'a>(
         Err(Error::Hardware { .. }) if !guides.is_empty() => Vec::new(),
         places => places?,
     };
-    let own = match date {
-        Some(date) => places.iter().find_map(|place| place.on(date)),
-        None => places.first().cloned(),
-    };
+    let mut own = places.first().cloned();
+    if let Some(date) = date {
+        own = None;
+        for place in &places {
+            own = own.or(archive.on(place, date)?);
+        }
+    }
     let past = guides
         .iter()
         .rev()

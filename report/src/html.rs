@@ -1,117 +1,183 @@
-//! `report html`: one self-contained page. It runs no script and loads nothing.
+//! `report html`: a folder of pages that needs no network. A page is one template and one function.
 
-mod axis;
+mod assets;
 mod chart;
+mod compare_page;
+mod curves;
+mod files;
+mod frame;
 mod historic;
+mod index;
+mod json;
+mod lines;
+mod model;
+mod outputs;
+mod plot;
 mod policy;
+mod recent;
+mod run_page;
+mod session;
+mod site;
+mod table;
 mod trend;
+mod words;
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use serde::Serialize;
+use store::Session;
+use store::gate::Side;
 
-use crate::archive::{Archive, Place, commit};
-use crate::columns::{Cell, Tone, cells, headers};
+use crate::archive::{Archive, Place};
 use crate::error::{Error, Result};
-use crate::notes::{lines, notes};
-use crate::table::empty;
-use crate::template::render;
-use crate::text::one_line;
+use crate::gate;
+use crate::template::Templates;
+use files::{make, write_file};
+use model::Subject;
+use site::{Recent, Site};
 
-const STYLE: &str = include_str!("../../templates/page.css");
-
-#[derive(Serialize)]
-struct Page {
-    policy: String,
-    style: &'static str,
-    scope: String,
-    machines: Vec<MachineView>,
-    empty: String,
-    historic: Vec<historic::Past>,
-    legend: Vec<Fact>,
+/// Where pages go, what they look like, and how many sessions have one.
+#[derive(Clone, Copy, Debug)]
+pub struct Output<'a> {
+    /// Made if it is not there.
+    pub folder: &'a Path,
+    /// What they are drawn with.
+    pub templates: &'a Templates,
+    /// Newest sessions of each machine that have a page, and of which charts show intervals, counts and refusals: that
+    /// takes every raw value.
+    pub sessions: usize,
 }
 
-#[derive(Serialize)]
-struct MachineView {
-    key: String,
-    name: String,
-    picker: Vec<Pick>,
-    facts: Vec<Fact>,
-    caption: String,
-    headers: Vec<&'static str>,
-    rows: Vec<Vec<CellView>>,
-    notes: Vec<NoteView>,
-    models: Vec<trend::Model>,
+impl Output<'_> {
+    /// Writes one page and hands out its path.
+    fn page(&self, path: &Path, template: &str, view: &impl Serialize) -> Result<PathBuf> {
+        let path = self.folder.join(path);
+        write_file(&path, &self.templates.render(template, view)?)?;
+        Ok(path)
+    }
 }
 
-/// A link to a machine, in the row of links that every machine's section starts with.
-#[derive(Serialize)]
-struct Pick {
-    key: String,
-    name: String,
-    current: bool,
-}
-
-#[derive(Serialize)]
-struct Fact {
-    term: &'static str,
-    detail: String,
-}
-
-#[derive(Serialize)]
-struct CellView {
-    text: String,
-    sub: String,
-    tone: &'static str,
-}
-
-#[derive(Serialize)]
-struct NoteView {
-    kind: &'static str,
-    tone: &'static str,
-    text: String,
-}
-
-/// Renders the whole page.
+/// Writes the pages: `index.html`, one a model and machine in `model/`, one a session in `run/`, one a machine in
+/// `compare/`, what they share in `assets/`. The path of the first page.
+///
+/// A database without runs gives a page that says so.
 ///
 /// # Errors
-/// [`Error::Template`] only: a database without runs gives a page that says so.
-pub fn render_page(archive: &Archive) -> Result<String> {
-    let places = archive.places(None)?;
-    let page = Page {
-        policy: policy::policy(STYLE),
-        style: STYLE,
-        scope: scope(&places),
-        machines: places
-            .iter()
-            .enumerate()
-            .map(|(at, place)| machine(at, place, &places))
-            .collect(),
-        empty: empty(archive),
-        historic: historic::past(archive).into_iter().collect(),
-        legend: legend(),
-    };
-    render("index.html", &page)
-}
-
-/// Writes the page as `index.html` into `folder`, which is made if it is not there.
-///
-/// # Errors
-/// [`Error::Write`] with the path that could not be written.
-pub fn write(archive: &Archive, folder: &Path) -> Result<PathBuf> {
-    let page = render_page(archive)?;
-    fs::create_dir_all(folder).map_err(|source| Error::Write {
-        path: folder.to_owned(),
-        source,
-    })?;
-    let path = folder.join("index.html");
-    fs::write(&path, page).map_err(|source| Error::Write {
-        path: path.clone(),
-        source,
-    })?;
+/// [`Error::Write`] with the path that could not be written; [`Error::Template`]; [`Error::Store`].
+pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
+    let site = Site::read(archive, out.sessions)?;
+    // A template that does not fit leaves nothing behind.
+    let first = out
+        .templates
+        .render("index.html", &index::page(archive, &site))?;
+    make(out.folder)?;
+    assets::write(out.folder, out.templates)?;
+    let mut pages = Vec::new();
+    for place in &site.places {
+        let mut recent = runs((archive, &site), place, out)?;
+        recent.compared = comparison((archive, &site), place, out)?;
+        pages.push((place, recent));
+    }
+    models(&site, &pages, out)?;
+    if let Some(page) = historic::page(archive) {
+        out.page(Path::new("historic.html"), "historic.html", &page)?;
+    }
+    let path = out.folder.join("index.html");
+    write_file(&path, &first)?;
     Ok(path)
+}
+
+/// The pages of a machine's newest sessions, for those of its models to link to.
+fn runs((archive, site): (&Archive, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
+    let mut recent = Recent::default();
+    for session in site.shown(place) {
+        let runs = archive.runs_of(session)?;
+        recent.add(session, &runs);
+        let (file, page) = run_page::page(&run_page::Subject {
+            site,
+            place,
+            session,
+            runs: &runs,
+        });
+        out.page(&Path::new("run").join(file), "run.html", &page)?;
+    }
+    Ok(recent)
+}
+
+/// The page of a machine's newest session against the one before, and the models that are on it.
+fn comparison(
+    (archive, site): (&Archive, &Site),
+    place: &Place,
+    out: &Output<'_>,
+) -> Result<BTreeSet<String>> {
+    let newest = place.sessions.last();
+    let Some((base, head)) = newest.and_then(|head| Some((session::previous(place, head)?, head)))
+    else {
+        return Ok(BTreeSet::new());
+    };
+    let side = |session: &Session| -> Result<Side> {
+        let (session, runs) = (session.clone(), archive.runs_of(session)?);
+        Ok(Side { session, runs })
+    };
+    let (base, head) = (side(base)?, side(head)?);
+    let judgement = gate::of_two(&base, &head, &archive.db.noise(&place.key)?);
+    let (file, page) = compare_page::page(&compare_page::Subject {
+        site,
+        place,
+        base: &base,
+        head: &head,
+        judgement: &judgement,
+    });
+    out.page(&Path::new("compare").join(file), "compare.html", &page)?;
+    let runs = base.runs.iter().chain(&head.runs);
+    Ok(runs.map(|run| run.cell.model.clone()).collect())
+}
+
+/// A model's page to be written: its machine, the pages it links to, its name.
+type Wanted<'a> = (&'a Place, &'a Recent, &'a str);
+
+/// The pages of all models, on all cores.
+fn models(site: &Site, places: &[(&Place, Recent)], out: &Output<'_>) -> Result<()> {
+    let names = |place: &'_ Place| -> BTreeSet<String> {
+        place
+            .runs
+            .iter()
+            .map(|run| run.cell.model.clone())
+            .collect()
+    };
+    let names: Vec<(&Place, &Recent, BTreeSet<String>)> = places
+        .iter()
+        .map(|(place, recent)| (*place, recent, names(place)))
+        .collect();
+    let all = names.iter().flat_map(|(place, recent, names)| {
+        names.iter().map(|name| (*place, *recent, name.as_str()))
+    });
+    let pages: Vec<Wanted<'_>> = all.collect();
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let written = |part: &[Wanted<'_>]| {
+        part.iter()
+            .try_for_each(|&page| model_page(site, page, out))
+    };
+    thread::scope(|scope| {
+        let parts = pages.chunks(pages.len().div_ceil(cores).max(1));
+        let workers: Vec<_> = parts
+            .map(|part| (part, scope.spawn(move || written(part))))
+            .collect();
+        // A worker that died left pages out: its part is written again here.
+        workers
+            .into_iter()
+            .try_for_each(|(part, worker)| worker.join().unwrap_or_else(|_| written(part)))
+    })
+}
+
+fn model_page(site: &Site, (place, recent, model): Wanted<'_>, out: &Output<'_>) -> Result<()> {
+    let (file, page) = model::page(&Subject::new(site, (place, recent), model));
+    out.page(&Path::new("model").join(file), "model.html", &page)
+        .map(drop)
 }
 
 /// Shows a written page in the browser of this system.
@@ -134,180 +200,4 @@ pub fn show(path: &Path) -> Result<()> {
         path: path.to_owned(),
         source,
     })
-}
-
-fn scope(places: &[Place]) -> String {
-    let count = |count: usize, one: &str| match count {
-        1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
-    };
-    let runs = places.iter().map(|place| place.runs.len()).sum();
-    let sessions = places.iter().map(|place| place.sessions.len()).sum();
-    let newest = places.iter().filter_map(Place::newest).max();
-    let newest = newest.map_or_else(String::new, |at| {
-        format!(", the newest of {}", at.format("%Y-%m-%d %H:%M UTC"))
-    });
-    let (machines, runs) = (count(places.len(), "machine"), count(runs, "run"));
-    format!(
-        "{runs} in {} on {machines}{newest}.",
-        count(sessions, "session")
-    )
-}
-
-fn machine(at: usize, place: &Place, places: &[Place]) -> MachineView {
-    let entries = place.entries();
-    let pick = |(other, place): (usize, &Place)| Pick {
-        key: place.key.clone(),
-        name: place.name(),
-        current: other == at,
-    };
-    let picker = if places.len() > 1 {
-        places.iter().enumerate().map(pick).collect()
-    } else {
-        Vec::new()
-    };
-    let day = place
-        .newest()
-        .map_or_else(String::new, |at| at.format("%Y-%m-%d").to_string());
-    let note = |note: store::summary::Note| NoteView {
-        kind: note.kind.word(),
-        tone: if note.kind == store::summary::NoteKind::Failed {
-            "bad"
-        } else {
-            "warn"
-        },
-        text: note.text(),
-    };
-    let spoken = lines(&entries).into_iter().map(|(kind, text)| NoteView {
-        kind,
-        tone: "",
-        text,
-    });
-    MachineView {
-        key: place.key.clone(),
-        name: place.name(),
-        picker,
-        facts: facts(place),
-        caption: format!(
-            "Newest figures of every model, {day}. Below each figure its spread and sample count."
-        ),
-        headers: headers(),
-        rows: cells(&entries)
-            .into_iter()
-            .map(|row| row.into_iter().map(cell).collect())
-            .collect(),
-        notes: spoken
-            .chain(notes(&entries).into_iter().map(note))
-            .collect(),
-        models: trend::models(place),
-    }
-}
-
-fn cell(cell: Cell) -> CellView {
-    let tone = match cell.tone {
-        Tone::Good => "good",
-        Tone::Warn => "warn",
-        Tone::Bad => "bad",
-        Tone::Plain => "",
-    };
-    CellView {
-        text: plain_signs(cell.text),
-        sub: cell.sub,
-        tone,
-    }
-}
-
-/// Emoji as plain signs: the page has colours of its own, and not every system has an emoji font.
-fn plain_signs(text: String) -> String {
-    text.replace('✅', "✓")
-        .replace('❌', "✗")
-        .replace("⚠️", "!")
-}
-
-/// What was true of the newest session of a machine.
-fn facts(place: &Place) -> Vec<Fact> {
-    let Some(session) = place.sessions.last() else {
-        return Vec::new();
-    };
-    let environment = &session.environment;
-    let backends: Vec<String> = environment
-        .backends
-        .iter()
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    let facts = [
-        ("Key", place.key.clone()),
-        (
-            "Newest session",
-            session.at.format("%Y-%m-%d %H:%M UTC").to_string(),
-        ),
-        ("Profile", session.profile.clone()),
-        ("Suite", session.suite.clone()),
-        ("Source", commit(session)),
-        ("Backends", backends.join(", ")),
-        ("System", environment.os_build.clone()),
-        ("Power", environment.power.clone()),
-        ("Threads", environment.threads.to_string()),
-        (
-            "State",
-            if session.finished.is_some() {
-                "finished"
-            } else {
-                "cut off, can be resumed"
-            }
-            .to_owned(),
-        ),
-    ];
-    let known = facts.into_iter().filter(|(_, detail)| !detail.is_empty());
-    known
-        .map(|(term, detail)| Fact {
-            term,
-            detail: one_line(&detail),
-        })
-        .collect()
-}
-
-fn legend() -> Vec<Fact> {
-    let facts = [
-        (
-            "Figure",
-            "The median over fresh processes of each process's median. All raw samples are in the database.",
-        ),
-        (
-            "± 3 %",
-            "The farther end of the 95 % interval, whose unit is the process. One process gives no interval.",
-        ),
-        ("n=10/2", "10 trials in 2 processes."),
-        (
-            "†",
-            "Provisional: two processes or fewer, so that the figure may move.",
-        ),
-        (
-            "‡",
-            "Wide: the interval is over 2 % of a decode rate, or 5 % of another time or rate.",
-        ),
-        (
-            "*",
-            "Noisy: over a tenth of the trials lie far from the median of their process.",
-        ),
-        (
-            "Void",
-            "A figure that was taken and refused, with the reason. It enters no statistics; a × marks it in a trend.",
-        ),
-        (
-            "Status",
-            "Given by the numbered rule printed with it: R1 not measured, R2 broken, R3 blind, R4 state issues, R6 vision only, R8 reliable.",
-        ),
-        (
-            "Trend",
-            "One point a session. Point at it for date, commit and counts, or open the figures below it. Series of different backends, devices, precisions or weights are never joined.",
-        ),
-    ];
-    facts
-        .into_iter()
-        .map(|(term, detail)| Fact {
-            term,
-            detail: detail.to_owned(),
-        })
-        .collect()
 }

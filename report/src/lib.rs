@@ -14,9 +14,11 @@ pub mod gate;
 pub mod guide;
 pub mod html;
 mod notes;
+mod pipe;
 pub mod table;
 mod template;
 mod text;
 
 pub use archive::Archive;
 pub use error::{Error, Result};
+pub use template::Templates;

@@ -1,6 +1,6 @@
-//! What stands below a table of several rows.
+//! What stands below a table of several rows, and how its figures read.
 
-use store::summary::{self, Note};
+use store::summary::{self, MARKS, Note};
 
 use crate::archive::Entry;
 
@@ -18,4 +18,13 @@ pub(crate) fn notes(entries: &[Entry]) -> Vec<Note> {
         .iter()
         .flat_map(|entry| summary::notes(&entry.row))
         .collect()
+}
+
+/// How figures read, in one sentence for every document.
+pub(crate) fn legend() -> String {
+    format!(
+        "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
+         n= the trials and the processes they ran in; {}.",
+        MARKS.join("; ")
+    )
 }

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use store::summary::{MARKS, Verdict, text_table};
+use store::summary::{Verdict, text_table};
 
 use crate::archive::{Archive, Entry, Place, commit};
 use crate::columns::{self, headers};
 use crate::error::Result;
-use crate::notes::{lines, notes};
-use crate::template::render;
+use crate::notes::{legend, lines, notes};
+use crate::pipe::Summary;
+use crate::template::Templates;
 use crate::text::markdown;
 
 /// Version of the JSON document; grows when a field changes its meaning or goes.
@@ -25,13 +26,9 @@ pub enum Format {
     Json,
 }
 
-/// How the figures read, in one paragraph.
-fn legend() -> String {
-    format!(
-        "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
-         n= the trials and the processes they ran in; {}. A status names its rule (R1 to R8).",
-        MARKS.join("; ")
-    )
+/// How the figures and the status read, in one paragraph.
+fn about() -> String {
+    format!("{} A status names its rule (R1 to R8).", legend())
 }
 
 /// Renders the newest figures. Ends without a line break.
@@ -39,14 +36,20 @@ fn legend() -> String {
 /// A database without a run of our own gives a table without rows, and says so; it is not an error.
 ///
 /// # Errors
-/// [`Error::Hardware`](crate::Error::Hardware) when `hardware` names no machine.
-pub fn render_table(archive: &Archive, hardware: Option<&str>, format: Format) -> Result<String> {
+/// [`Error::Hardware`](crate::Error::Hardware) when `hardware` names no machine;
+/// [`Error::Template`](crate::Error::Template).
+pub fn render_table(
+    archive: &Archive,
+    hardware: Option<&str>,
+    format: Format,
+    templates: &Templates,
+) -> Result<String> {
     let places = archive.places(hardware)?;
     match format {
         Format::Json => Ok(format!("{:#}", to_json(archive, &places))),
         _ if places.is_empty() => Ok(empty(archive)),
         Format::Text => Ok(to_text(&places)),
-        Format::Markdown => to_markdown(&places),
+        Format::Markdown => to_markdown(&places, templates),
     }
 }
 
@@ -83,7 +86,7 @@ fn to_text(places: &[Place]) -> String {
         text
     };
     let tables: Vec<String> = places.iter().map(table).collect();
-    format!("{}\n{}", tables.join("\n"), legend())
+    format!("{}\n{}", tables.join("\n"), about())
 }
 
 /// When and at which commit the newest run of a machine was made.
@@ -105,63 +108,23 @@ struct MarkdownView {
 struct MarkdownTable {
     name: String,
     newest: String,
-    header: String,
-    rule: String,
-    rows: Vec<String>,
-    notes: Vec<String>,
+    summary: Summary,
 }
 
-fn to_markdown(places: &[Place]) -> Result<String> {
+fn to_markdown(places: &[Place], templates: &Templates) -> Result<String> {
     let table = |place: &Place| {
         let entries = place.entries();
         MarkdownTable {
             name: markdown(&format!("{} (key {})", place.name(), place.key)),
             newest: markdown(&newest(place)),
-            header: pipe_row(headers()),
-            rule: pipe_rule(&headers()),
-            rows: markdown_rows(&entries),
-            notes: markdown_notes(&entries),
+            summary: Summary::new(&entries),
         }
     };
     let view = MarkdownView {
         machines: places.iter().map(table).collect(),
-        legend: legend(),
+        legend: markdown(&about()),
     };
-    render("table.md", &view)
-}
-
-/// The rows of a Markdown table, every cell escaped.
-pub(crate) fn markdown_rows(entries: &[Entry]) -> Vec<String> {
-    columns::lines(entries)
-        .iter()
-        .map(|line| pipe_row(line.iter().map(|text| markdown(text))))
-        .collect()
-}
-
-/// The lines below a Markdown table: what the verdicts rest on, then what failed or was refused.
-pub(crate) fn markdown_notes(entries: &[Entry]) -> Vec<String> {
-    let lines = lines(entries).into_iter();
-    let lines = lines.map(|(word, line)| format!("**{word}** {}", markdown(&line)));
-    let notes = notes(entries).into_iter();
-    lines
-        .chain(notes.map(|note| format!("**{}** {}", note.kind.word(), markdown(&note.text()))))
-        .collect()
-}
-
-/// One row of a Markdown table. Cells must be escaped already.
-pub(crate) fn pipe_row<T: AsRef<str>>(cells: impl IntoIterator<Item = T>) -> String {
-    let cells = cells
-        .into_iter()
-        .map(|cell| format!(" {} |", cell.as_ref()));
-    format!("|{}", cells.collect::<String>())
-}
-
-/// The row of dashes under a header, each as wide as its header with its two blanks.
-pub(crate) fn pipe_rule(headers: &[&str]) -> String {
-    let dashes = headers
-        .iter()
-        .map(|header| format!("{}|", "-".repeat(header.chars().count() + 2)));
-    format!("|{}", dashes.collect::<String>())
+    templates.render("table.md", &view)
 }
 
 fn to_json(archive: &Archive, places: &[Place]) -> Value {

@@ -46,7 +46,7 @@ fn every_command_does_its_work() {
         .assert()
         .success();
     assert!(site.join("index.html").is_file());
-    assert_eq!(std::fs::read_dir(site).unwrap().count(), 1);
+    assert!(site.join("assets/plotly.js").is_file() && site.join("model").is_dir());
 }
 
 #[test]
@@ -88,6 +88,7 @@ fn help_shows_examples() {
         ("table", "report table --format json"),
         ("guide", "report guide --date"),
         ("html", "report html --out"),
+        ("templates", "report guide --templates mine"),
     ] {
         let ran = Command::cargo_bin("report")
             .unwrap()
@@ -97,4 +98,78 @@ fn help_shows_examples() {
         let help = String::from_utf8(ran.get_output().stdout.clone()).unwrap();
         assert!(help.contains(example), "{help}");
     }
+}
+
+#[test]
+fn templates_of_a_folder_replace_the_built_in_ones() {
+    let folder = database();
+    let db = folder.path().join("results.db");
+    let out = folder.path().join("mine");
+    let mine = out.to_str().unwrap();
+    let print = |arguments: &[&str]| {
+        let ran = report(&db, arguments).assert().success();
+        String::from_utf8(ran.get_output().stdout.clone()).unwrap()
+    };
+    let written = print(&["templates", "--out", mine]);
+    assert!(
+        written
+            .lines()
+            .any(|line| Path::new(line) == out.join("guide.md"))
+    );
+    assert!(refused(&db, &["templates", "--out", mine]).contains("answers.html, "));
+    assert_eq!(print(&["guide", "--templates", mine]), print(&["guide"]));
+
+    let change = |name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(out.join(name)).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(out.join(name), text.replace(from, to)).unwrap();
+    };
+    // A partial: every document that includes it changes.
+    change("pipe_table.md", "{{ table.rule }}", "{{ table.rule }} mine");
+    let markdown = ["table", "--format", "markdown", "--templates", mine];
+    for changed in [print(&["guide", "--templates", mine]), print(&markdown)] {
+        assert!(changed.contains("-| mine\n"), "{changed}");
+    }
+    change(
+        "index.html",
+        "<h1>Vision-language models on local machines</h1>",
+        "<h1>{{ scope }}</h1>",
+    );
+    let site = out.join("site");
+    let html = ["html", "--out", site.to_str().unwrap(), "--templates", mine];
+    print(&html);
+    let page = std::fs::read_to_string(site.join("index.html")).unwrap();
+    let title = page.lines().find(|line| line.contains("<h1>"));
+    assert_eq!(
+        title.unwrap().trim(),
+        "<h1>46 runs in 5 sessions on 2 machines, the newest of 2025-11-12 10:00 UTC.</h1>"
+    );
+}
+
+#[test]
+fn a_wrong_template_is_named_with_its_line() {
+    let folder = database();
+    let db = folder.path().join("results.db");
+    let mine = folder.path().join("mine");
+    std::fs::create_dir(&mine).unwrap();
+    let check = |(name, text): (&str, &str), arguments: &[&str], expected: &str| {
+        let file = mine.join(name);
+        std::fs::write(&file, text).unwrap();
+        let arguments = [arguments, &["--templates", mine.to_str().unwrap()]].concat();
+        let said = refused(&db, &arguments);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(said, format!("report: {}{expected}\n", file.display()));
+    };
+    let undefined = ":2: undefined value: {{ titel }}";
+    check(("guide.md", "a\n{{ titel }}\n"), &["guide"], undefined);
+    check(("pipe_table.md", "a\n{{ titel }}\n"), &["guide"], undefined);
+    check(
+        ("check.md", "\n\n{{ a"),
+        &["table"],
+        ":3: syntax error: unexpected end of input, expected end of variable block: {{ a",
+    );
+    let out = folder.path().join("site");
+    let html = ["html", "--out", out.to_str().unwrap()];
+    check(("index.html", "a\n{{ titel }}"), &html, undefined);
+    assert!(!out.join("index.html").exists());
 }

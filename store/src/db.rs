@@ -8,6 +8,7 @@ mod acknowledgement;
 mod cells;
 mod historic;
 mod merge;
+mod newest;
 mod noise;
 mod open;
 mod pack;
@@ -30,6 +31,7 @@ pub use acknowledgement::Acknowledgement;
 pub use merge::{Merged, merge};
 pub use noise::Noise;
 pub use prune::{Pruned, Retention};
+pub use series::Wanted;
 
 /// Marks a SQLite file as ours: `vlmb` in ASCII.
 pub const APPLICATION_ID: u32 = u32::from_be_bytes(*b"vlmb");

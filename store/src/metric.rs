@@ -42,25 +42,45 @@ impl Unit {
     /// Prints one value. The only place that picks s or ms, MiB or GiB.
     #[must_use]
     pub fn format(self, value: f64) -> String {
-        const MIB: f64 = 1_048_576.0;
         if !value.is_finite() {
             return "n/a".to_owned();
         }
-        match self {
-            Self::Second if value.abs() < 1e-3 => format!("{:.1} µs", value * 1e6),
-            Self::Second if value.abs() < 1.0 => format!("{} ms", significant(value * 1e3)),
-            Self::Second => format!("{} s", significant(value)),
-            Self::Byte if value.abs() < 1024.0 * MIB => format!("{} MiB", significant(value / MIB)),
-            Self::Byte => format!("{:.2} GiB", value / MIB / 1024.0),
-            Self::TokenPerSecond => format!("{} tok/s", significant(value)),
-            Self::BytePerSecond => format!("{} GB/s", significant(value / 1e9)),
-            Self::Ratio => format!("{:.0} %", value * 100.0),
-            Self::Count => format!("{value:.0}"),
+        let (by, name) = self.scale(value);
+        let number = match self {
+            Self::Second if value.abs() < 1e-3 => format!("{:.1}", value / by),
+            Self::Byte if value.abs() >= GIB => format!("{:.2}", value / by),
+            Self::Ratio | Self::Count => format!("{:.0}", value / by),
             Self::Logit if value == 0.0 => "0".to_owned(),
             Self::Logit => format!("{value:.1e}"),
+            _ => significant(value / by),
+        };
+        if name.is_empty() {
+            number
+        } else {
+            format!("{number} {name}")
+        }
+    }
+
+    /// What a value of this size is divided by to print, and the name that stands behind it: an axis
+    /// takes those of its largest value for all.
+    #[must_use]
+    pub fn scale(self, value: f64) -> (f64, &'static str) {
+        match self {
+            Self::Second if value.abs() < 1e-3 => (1e-6, "µs"),
+            Self::Second if value.abs() < 1.0 => (1e-3, "ms"),
+            Self::Second => (1.0, "s"),
+            Self::Byte if value.abs() < GIB => (MIB, "MiB"),
+            Self::Byte => (GIB, "GiB"),
+            Self::TokenPerSecond => (1.0, "tok/s"),
+            Self::BytePerSecond => (1e9, "GB/s"),
+            Self::Ratio => (0.01, "%"),
+            Self::Count | Self::Logit => (1.0, ""),
         }
     }
 }
+
+const MIB: f64 = 1_048_576.0;
+const GIB: f64 = 1024.0 * MIB;
 
 /// Three significant digits below 1000, whole numbers above: `4.07`, `40.7`, `407`, `4071`.
 fn significant(value: f64) -> String {

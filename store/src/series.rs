@@ -13,6 +13,8 @@ use crate::stats::{epoch_medians, is_item_score, median};
 pub struct Night {
     /// The run.
     pub run: Uuid,
+    /// Its session.
+    pub session: Uuid,
     /// When it started.
     pub at: DateTime<Utc>,
     /// Commit of the measured source, if known.

@@ -23,7 +23,7 @@ use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
 pub use axes::{Axes, EXPONENTS};
-pub use notes::{Note, NoteKind, lines, notes, one_line, verdict_line};
+pub use notes::{Note, NoteKind, lines, notes, one_line, run_notes, verdict_line};
 pub use recommend::{Recommendation, recommend};
 pub use table::{MARKS, display_width, summary_table, text_table};
 pub use timing::Timing;

@@ -88,6 +88,8 @@ pub struct Watch {
     pub incidents: Vec<Incident>,
     /// What was confirmed once and contradicted later: series, where found, where withdrawn.
     pub withdrawn: Vec<(usize, usize, usize)>,
+    /// By series: relative standard deviation from night to night within one level; none without two nights.
+    pub noise: Vec<Option<f64>>,
 }
 
 /// How far apart the nights of one incident may lie.
@@ -105,6 +107,7 @@ pub fn watch(set: &SeriesSet, accepted: &[Acknowledgement]) -> Watch {
             .iter()
             .map(|gone| (at, gone.found, gone.withdrawn));
         watch.withdrawn.extend(gone);
+        watch.noise.push(trend.noise);
         let finding = |point| finding(set, (at, &key), point, accepted);
         watch
             .findings

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use report::gate::{self, What};
 use store::gate::Judgement;
 
-use super::print;
+use super::{Look, print};
 
 /// Exit code where there is nothing to judge, or it cannot be read.
 pub(super) const BROKEN: u8 = 3;
@@ -101,6 +101,8 @@ struct Shape {
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
+    #[command(flatten)]
+    look: Look,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -146,13 +148,15 @@ impl Compare {
 
 impl Shape {
     fn print(&self, judgement: &Judgement) -> Result<()> {
+        let templates = self.look.read()?;
+        let markdown = || gate::markdown(judgement, &templates);
         match self.format {
             _ if self.json => print(&format!("{:#}\n", gate::json(judgement))),
             Print::Json => print(&format!("{:#}\n", gate::json(judgement))),
             Print::Text => print(&gate::text(judgement)),
-            Print::Markdown => print(&gate::markdown(judgement)?),
+            Print::Markdown => print(&markdown()?),
             Print::Github => {
-                gate::summary_file(&gate::markdown(judgement)?)?;
+                gate::summary_file(&markdown()?)?;
                 print(&format!(
                     "{}{}",
                     gate::annotations(judgement),

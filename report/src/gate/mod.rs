@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use store::Session;
-use store::gate::{Choice, Elsewhere, Judgement, Row, Sides, choose, judge, pairs, pairs_file};
-use store::gate::{waiver, waiver_file};
+use store::db::Noise;
+use store::gate::{
+    Choice, Elsewhere, Judgement, Row, Side, Sides, choose, judge, pairs, pairs_file, waiver,
+    waiver_file,
+};
 
 use crate::archive::commit;
 use crate::error::{Error, Result};
@@ -138,26 +141,34 @@ fn from_runs(
 /// When an input cannot be read or names nothing.
 pub fn compare(db: &Path, base: &str, head: &str) -> Result<Judgement> {
     let (base, head) = (source::one(db, base)?, source::one(db, head)?);
-    let (first, second) = (&base.sessions[0], &head.sessions[0]);
-    let watermark = apart(first, second);
+    let floors = base.source.floors(&base.sessions[0])?;
+    let (base, head) = (
+        base.source.sides(&base.sessions)?,
+        head.source.sides(&head.sessions)?,
+    );
+    Ok(of_two(&base[0], &head[0], &floors))
+}
+
+/// What two sessions come to, wherever they were measured. `floors`: of the base's machine.
+pub(crate) fn of_two(base: &Side, head: &Side, floors: &[Noise]) -> Judgement {
+    let (first, second) = (&base.session, &head.session);
     let elsewhere = match first.machine.key() == second.machine.key() {
         true => Elsewhere::Here,
         false => Elsewhere::Shown,
     };
-    let rows = judge(Sides {
-        base: &base.source.sides(&base.sessions)?,
-        head: &head.source.sides(&head.sessions)?,
-        history: &[],
-        floors: &base.source.floors(first)?,
-        elsewhere,
-    });
-    Ok(Judgement {
-        base: words(&base.sessions),
-        head: words(&head.sessions),
-        watermark,
-        rows,
+    Judgement {
+        base: words(std::slice::from_ref(first)),
+        head: words(std::slice::from_ref(second)),
+        watermark: apart(first, second),
+        rows: judge(Sides {
+            base: std::slice::from_ref(base),
+            head: std::slice::from_ref(head),
+            history: &[],
+            floors,
+            elsewhere,
+        }),
         notes: Vec::new(),
-    })
+    }
 }
 
 /// Why two sessions must not be taken for alike.

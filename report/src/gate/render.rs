@@ -4,8 +4,8 @@ use serde::Serialize;
 use store::gate::{Judgement, Verdict, headers, lines, reasons};
 
 use crate::error::Result;
-use crate::table::{pipe_row, pipe_rule};
-use crate::template::render;
+use crate::pipe::PipeTable;
+use crate::template::Templates;
 use crate::text;
 
 /// Begins every comment, so that a later one can take its place. Shown by no page.
@@ -21,10 +21,8 @@ struct View {
     base: String,
     head: String,
     watermark: String,
-    header: String,
-    rule: String,
-    rows: Vec<String>,
-    passed: Vec<String>,
+    open: Option<PipeTable>,
+    passed: Option<PipeTable>,
     left_out: String,
     reasons: Vec<String>,
     notes: Vec<String>,
@@ -33,15 +31,14 @@ struct View {
 /// A Markdown document: what did not pass first, the rest folded up. Foreign text is escaped.
 ///
 /// # Errors
-/// When the template does not fit, a defect of this program.
-pub fn markdown(judgement: &Judgement) -> Result<String> {
+/// [`Error::Template`](crate::Error::Template).
+pub fn markdown(judgement: &Judgement, templates: &Templates) -> Result<String> {
     let escaped = |texts: Vec<String>| texts.iter().map(|text| escape(text)).collect();
     let all = lines(judgement);
     let open = all.len() - judgement.count(Verdict::Pass);
     let left_out = all.len().saturating_sub(MOST_ROWS);
-    let row = |line: &Vec<String>| pipe_row(line.iter().map(|text| escape(text)));
-    let rows: Vec<String> = all.iter().take(MOST_ROWS).map(row).collect();
-    let (rows, passed) = rows.split_at(open.min(rows.len()));
+    let shown = &all[..all.len().min(MOST_ROWS)];
+    let (open, passed) = shown.split_at(open.min(shown.len()));
     let mut reasons = reasons(judgement);
     reasons.truncate(MOST_ROWS);
     let view = View {
@@ -53,10 +50,8 @@ pub fn markdown(judgement: &Judgement) -> Result<String> {
             .watermark
             .as_deref()
             .map_or_else(String::new, escape),
-        header: pipe_row(headers()),
-        rule: pipe_rule(&headers()),
-        rows: rows.to_vec(),
-        passed: passed.to_vec(),
+        open: table(open),
+        passed: table(passed),
         left_out: match left_out {
             0 => String::new(),
             n => format!("{n} more rows are not shown."),
@@ -64,7 +59,14 @@ pub fn markdown(judgement: &Judgement) -> Result<String> {
         reasons: escaped(reasons),
         notes: escaped(judgement.notes.clone()),
     };
-    render("check.md", &view)
+    templates.render("check.md", &view)
+}
+
+fn table(lines: &[Vec<String>]) -> Option<PipeTable> {
+    let rows = lines
+        .iter()
+        .map(|line| line.iter().map(|text| escape(text)));
+    (!lines.is_empty()).then(|| PipeTable::new(&headers(), rows))
 }
 
 /// Text for a comment. A name must not call anybody: GitHub mentions are broken by a blank of no width.

@@ -5,7 +5,7 @@ use store::summary::Mark;
 
 use super::{Line, Method, View};
 use crate::columns::{GUIDE_COLUMNS, headers};
-use crate::table::{pipe_row, pipe_rule};
+use crate::pipe::{PipeTable, Summary};
 use crate::text::one_line;
 
 pub(super) fn view(guide: &Guide) -> View {
@@ -13,10 +13,10 @@ pub(super) fn view(guide: &Guide) -> View {
     View {
         title: one_line(&guide.title),
         date: guide.date.to_string(),
-        header: pipe_row(headers),
-        rule: pipe_rule(headers),
-        rows: guide.rows.iter().map(|row| pipe_row(cells(row))).collect(),
-        notes: Vec::new(),
+        summary: Summary {
+            table: PipeTable::new(headers, guide.rows.iter().map(cells)),
+            notes: Vec::new(),
+        },
         methods: guide.rows.iter().map(method).collect(),
         recommendations: guide.recommendations.iter().map(line).collect(),
         issues: guide.issues.iter().map(line).collect(),

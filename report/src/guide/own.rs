@@ -1,12 +1,13 @@
 //! The guide of our own runs: every line of it derived from figures, with the rule that gave it.
 
 use super::{Line, Method, View};
-use store::summary::{EXPONENTS, MARKS, Recommendation, Row, recommend};
+use store::summary::{EXPONENTS, Recommendation, Row, recommend};
 
 use crate::archive::{Entry, Place};
-use crate::columns::{AVOID, Cell, cells, headers};
-
-use crate::table::{markdown_notes, markdown_rows, newest, pipe_row, pipe_rule};
+use crate::columns::{AVOID, Cell, cells};
+use crate::notes::legend;
+use crate::pipe::Summary;
+use crate::table::newest;
 use crate::text::{markdown, one_line, shell};
 
 pub(super) fn view(place: &Place) -> View {
@@ -15,10 +16,7 @@ pub(super) fn view(place: &Place) -> View {
     View {
         title: "VLM Model Loading Reference Guide".to_owned(),
         date: at.date_naive().to_string(),
-        header: pipe_row(headers()),
-        rule: pipe_rule(&headers()),
-        rows: markdown_rows(&entries),
-        notes: footnotes(place, &entries),
+        summary: summary(place, &entries),
         methods: methods(&entries),
         recommendations: recommendations(&entries),
         issues: issues(&entries),
@@ -27,12 +25,9 @@ pub(super) fn view(place: &Place) -> View {
     }
 }
 
-fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
-    let legend = format!(
-        "A figure is the median over fresh processes; ± is the farther end of its 95 % interval, \
-         n= the trials and the processes they ran in; {}. Avg Inference is a warm request.",
-        markdown(&MARKS.join("; "))
-    );
+/// The table, below it how to read it, then the notes that every summary has.
+fn summary(place: &Place, entries: &[Entry]) -> Summary {
+    let legend = format!("{} Avg Inference is a warm request.", markdown(&legend()));
     let about = [format!("{}.", markdown(&newest(place))), legend];
     let [q, s, m, w] = EXPONENTS;
     let utility = format!(
@@ -40,8 +35,10 @@ fn footnotes(place: &Place, entries: &[Entry]) -> Vec<String> {
          mean of the shares right with and without a picture and of what is retained at turn 4, the others are the \
          best model's figure over this one's."
     );
+    let mut summary = Summary::new(entries);
     let about = about.into_iter().chain([utility]);
-    about.chain(markdown_notes(entries)).collect()
+    summary.notes = about.chain(summary.notes).collect();
+    summary
 }
 
 /// The loading method of every entry: the command that measures it, and what that gave.

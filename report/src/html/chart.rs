@@ -1,46 +1,18 @@
-//! One trend as inline SVG: plain geometry in, finished strings out.
+//! One chart of a page: its values in the short form that the page's script draws, and the same as texts and a
+//! table for who runs no script.
 
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 use store::Unit;
 
-use super::axis::Axis;
+use super::json;
+use super::lines::{Line, Point, Stamp, Variant};
+use super::plot::{Axes, Frame, Role, frame};
 
-/// Size of the drawing and the edges of its plot area, in SVG user units.
-const WIDTH: f64 = 280.0;
-const HEIGHT: f64 = 152.0;
-pub(super) const LEFT: f64 = 64.0;
-pub(super) const RIGHT: f64 = WIDTH - 6.0;
-pub(super) const TOP: f64 = 10.0;
-pub(super) const BOTTOM: f64 = HEIGHT - 26.0;
-/// Where marks for refused figures stand: just above the time axis.
-const GAP_Y: f64 = BOTTOM - 7.0;
+/// Rows of a chart's table: what was measured before is in the chart and in the database.
+const ROWS: usize = 20;
 
-/// One measured figure of a trend.
-#[derive(Clone, Debug)]
-pub(crate) struct Point {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// In the trend's unit.
-    pub value: f64,
-    /// 95 % interval, where there is one.
-    pub interval: Option<(f64, f64)>,
-    /// Where the figure came from: commit, branch, counts, in words.
-    pub origin: String,
-}
-
-/// A time at which there should have been a figure.
-#[derive(Clone, Debug)]
-pub(crate) struct Gap {
-    /// When.
-    pub at: DateTime<Utc>,
-    /// Why there is none.
-    pub reason: String,
-}
-
-/// What to draw.
-#[derive(Clone, Debug)]
-pub(crate) struct Trend {
+/// What to draw over time.
+pub(super) struct Trend<'a> {
     /// Unique within the page; letters, digits and dashes.
     pub id: String,
     /// Name of the figure.
@@ -49,122 +21,259 @@ pub(crate) struct Trend {
     pub about: String,
     /// How values print.
     pub unit: Unit,
-    /// Oldest first, never empty.
-    pub points: Vec<Point>,
-    /// Refused figures.
-    pub gaps: Vec<Gap>,
+    /// One a variant, never all empty.
+    pub lines: Vec<Line>,
+    /// When and of what the page's points are.
+    pub stamps: &'a [Stamp],
+    /// Who the lines are.
+    pub variants: &'a [Variant],
 }
 
-/// A drawn trend: every coordinate and label a finished string.
-#[derive(Debug, Serialize)]
-pub(crate) struct Chart {
-    id: String,
+/// What to draw over the number of a call.
+pub(super) struct Curve<'a> {
+    pub id: String,
+    pub title: String,
+    pub about: String,
+    pub unit: Unit,
+    /// What the numbers count.
+    pub across: &'static str,
+    /// A name beside the variant, e.g. of a process, its variant and its values from number 1 on.
+    pub lines: Vec<(String, usize, Vec<f64>)>,
+    pub variants: &'a [Variant],
+}
+
+/// A chart as the template takes it.
+#[derive(Serialize)]
+pub(super) struct Chart {
+    pub(super) id: String,
     title: String,
     about: String,
-    latest: String,
-    spread: String,
+    latest: Vec<Latest>,
     summary: String,
-    view_box: String,
-    left: String,
-    right: String,
-    bottom: String,
-    ticks: Vec<Label>,
-    dates: Vec<Label>,
-    line: String,
-    points: Vec<Dot>,
-    gaps: Vec<Dot>,
-    rows: Vec<[String; 4]>,
+    headers: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+    more: String,
+    data: String,
 }
 
-/// A text at a place.
-#[derive(Debug, Serialize)]
-pub(super) struct Label {
-    pub(super) x: String,
-    pub(super) y: String,
-    pub(super) anchor: &'static str,
-    pub(super) text: String,
+/// The newest figure of a line.
+#[derive(Serialize)]
+struct Latest {
+    variant: usize,
+    name: String,
+    value: String,
+    spread: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Dot {
-    x: String,
-    y: String,
-    low: String,
-    high: String,
-    title: String,
+/// What the script draws.
+#[derive(Serialize)]
+struct Data {
+    unit: &'static str,
+    plot: Frame,
+    lines: Vec<Values>,
 }
 
-/// Draws one trend.
-pub(crate) fn draw(trend: Trend) -> Chart {
-    let times = Axis::over_time(&trend);
-    let values = Axis::over_values(&trend);
-    let dots: Vec<Dot> = trend
-        .points
-        .iter()
-        .map(|point| dot(point, &trend, &times, &values))
-        .collect();
-    let gap = |gap: &Gap| Dot {
-        x: px(times.place(seconds(gap.at))),
-        y: px(GAP_Y),
-        low: px(GAP_Y),
-        high: px(GAP_Y),
-        title: format!("{}: no figure: {}", stamp(gap.at), gap.reason),
+/// The values of a line, in the unit of the chart. A point is the same position in each list.
+#[derive(Default, Serialize)]
+struct Values {
+    variant: usize,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    /// Positions in the page's list of sessions; none for a curve, whose points count from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    at: Vec<usize>,
+    /// The first of them, where each is the one after the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<usize>,
+    y: Vec<f64>,
+    /// Ends of the intervals of the newest points: the lists end where the points do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    low: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    high: Vec<Option<f64>>,
+    /// Different counts, and which of them the newest points have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    counts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    count: Vec<isize>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    marks: Vec<MarkData>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<(usize, String)>,
+    /// First session of the newest level, its lower and upper end, and what they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<(usize, f64, f64, String)>,
+}
+
+#[derive(Serialize)]
+struct MarkData {
+    at: usize,
+    y: f64,
+    size: String,
+    kind: &'static str,
+    state: &'static str,
+    accepted: bool,
+    text: String,
+}
+
+/// Draws figures over time.
+pub(super) fn trend(trend: &Trend<'_>) -> Chart {
+    let top = trend.lines.iter().flat_map(|line| &line.points);
+    let top = top
+        .map(|point| point.value.abs())
+        .filter(|value| value.is_finite());
+    let (by, unit) = trend.unit.scale(top.fold(0.0, f64::max));
+    let mut roles = Vec::new();
+    for (at, line) in trend.lines.iter().enumerate() {
+        roles.extend(line.level.is_some().then_some((Role::Level, at)));
+        let banded = line.points.iter().any(|point| point.interval.is_some());
+        roles.extend(banded.then_some((Role::Band, at)));
+    }
+    let all = 0..trend.lines.len();
+    roles.extend(all.clone().map(|at| (Role::Figures, at)));
+    roles.extend(
+        all.clone()
+            .filter(|&at| !trend.lines[at].marks.is_empty())
+            .map(|at| (Role::Marks, at)),
+    );
+    roles.extend(
+        all.filter(|&at| !trend.lines[at].gaps.is_empty())
+            .map(|at| (Role::Gaps, at)),
+    );
+    let axes = Axes {
+        unit,
+        across: None,
+        shares: trend.unit == Unit::Ratio && trend.lines.iter().all(Line::is_share),
     };
-    let (latest, spread) = headline(&trend);
+    let data = Data {
+        unit,
+        plot: frame(&axes, &roles),
+        lines: trend.lines.iter().map(|line| values(line, by)).collect(),
+    };
+    let (rows, more) = rows(trend);
     Chart {
-        latest,
-        spread,
-        summary: summary(&trend),
-        view_box: format!("0 0 {WIDTH} {HEIGHT}"),
-        left: px(LEFT),
-        right: px(RIGHT),
-        bottom: px(BOTTOM),
-        ticks: values.ticks(trend.unit),
-        dates: dates(&trend, &times),
-        line: dots
+        id: trend.id.clone(),
+        title: trend.title.clone(),
+        about: trend.about.clone(),
+        latest: latest(trend),
+        summary: summary(trend),
+        headers: vec!["When", "Of", "Figure", "95 % interval", "From"],
+        rows,
+        more,
+        data: json::block(&data),
+    }
+}
+
+/// A number with the digits that a chart can show.
+fn short(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
+}
+
+fn values(line: &Line, by: f64) -> Values {
+    let scaled = |value: f64| short(value / by);
+    // Old points have neither interval nor counts: the lists are those of the newest.
+    let told = |point: &Point| point.interval.is_some() || point.counts.is_some();
+    let first = line.points.iter().position(told);
+    let newest = first.map_or(&[][..], |first| &line.points[first..]);
+    let banded = newest.iter().any(|point| point.interval.is_some());
+    let ends = |end: fn((f64, f64)) -> f64| {
+        let end = |point: &Point| point.interval.map(|interval| scaled(end(interval)));
+        newest
             .iter()
-            .map(|dot| format!("{},{}", dot.x, dot.y))
+            .filter(|_| banded)
+            .map(end)
             .collect::<Vec<_>>()
-            .join(" "),
-        gaps: trend.gaps.iter().map(gap).collect(),
-        rows: rows(&trend),
-        points: dots,
-        id: trend.id,
-        title: trend.title,
-        about: trend.about,
+    };
+    let (counts, count) = coded(newest);
+    let at: Vec<usize> = line.points.iter().map(|point| point.stamp).collect();
+    let from = at
+        .first()
+        .copied()
+        .filter(|&from| at.iter().copied().eq(from..from + at.len()));
+    Values {
+        variant: line.variant,
+        at: if from.is_some() { Vec::new() } else { at },
+        from,
+        y: line
+            .points
+            .iter()
+            .map(|point| scaled(point.value))
+            .collect(),
+        low: ends(|(low, _)| low),
+        high: ends(|(_, high)| high),
+        counts,
+        count,
+        marks: line
+            .marks
+            .iter()
+            .map(|mark| MarkData {
+                at: mark.stamp,
+                y: scaled(mark.value),
+                size: mark.size.clone(),
+                kind: mark.kind,
+                state: mark.state,
+                accepted: mark.accepted,
+                text: mark.text.clone(),
+            })
+            .collect(),
+        gaps: line
+            .gaps
+            .iter()
+            .map(|gap| (gap.stamp, gap.reason.clone()))
+            .collect(),
+        level: line.level.as_ref().map(|level| {
+            (
+                level.stamp,
+                scaled(level.low),
+                scaled(level.high),
+                level.about.clone(),
+            )
+        }),
+        ..Values::default()
     }
 }
 
-/// The newest figure and its interval; where it was refused, that, and the one before it.
-fn headline(trend: &Trend) -> (String, String) {
-    let newest = trend.points.last();
-    let value = |point: &Point| trend.unit.format(point.value);
-    let refused = trend.gaps.iter().map(|gap| gap.at).max();
-    match (newest, refused) {
-        (None, _) => ("void".to_owned(), String::new()),
-        // A session may hold both: some values refused, the others good.
-        (Some(point), Some(at)) if at > point.at => {
-            ("void".to_owned(), format!("before: {}", value(point)))
+/// The different counts, and the place of each point's among them; -1 for none.
+fn coded(points: &[Point]) -> (Vec<String>, Vec<isize>) {
+    let mut counts: Vec<String> = Vec::new();
+    let count = points.iter().map(|point| {
+        let Some(text) = &point.counts else { return -1 };
+        let known = counts.iter().position(|known| known == text);
+        let at = known.unwrap_or_else(|| {
+            counts.push(text.clone());
+            counts.len() - 1
+        });
+        at.cast_signed()
+    });
+    let count: Vec<isize> = count.collect();
+    (counts, count)
+}
+
+/// The newest figure of every line that is shown; where it was refused, that, and the one before it.
+fn latest(trend: &Trend<'_>) -> Vec<Latest> {
+    let shown = trend
+        .lines
+        .iter()
+        .filter(|line| trend.variants[line.variant].on);
+    let newest = shown.map(|line| {
+        let refused = line.gaps.iter().map(|gap| gap.stamp).max();
+        let (value, spread) = match (line.points.last(), refused) {
+            (None, _) => ("void".to_owned(), String::new()),
+            // A session may hold both: some values refused, the others good.
+            (Some(point), Some(at)) if at > point.stamp => (
+                "void".to_owned(),
+                format!("before: {}", trend.unit.format(point.value)),
+            ),
+            (Some(point), _) => (trend.unit.format(point.value), interval(point, trend.unit)),
+        };
+        Latest {
+            variant: line.variant,
+            name: trend.variants[line.variant].name.clone(),
+            value,
+            spread,
         }
-        (Some(point), _) => (value(point), interval(point, trend.unit)),
-    }
-}
-
-fn dot(point: &Point, trend: &Trend, times: &Axis, values: &Axis) -> Dot {
-    let (low, high) = point.interval.unwrap_or((point.value, point.value));
-    let value = trend.unit.format(point.value);
-    Dot {
-        x: px(times.place(seconds(point.at))),
-        y: px(values.place(point.value)),
-        low: px(values.place(low)),
-        high: px(values.place(high)),
-        title: format!(
-            "{}: {value} {}\n{}",
-            stamp(point.at),
-            interval(point, trend.unit),
-            point.origin
-        ),
-    }
+    });
+    newest.collect()
 }
 
 fn interval(point: &Point, unit: Unit) -> String {
@@ -174,176 +283,129 @@ fn interval(point: &Point, unit: Unit) -> String {
     }
 }
 
-fn rows(trend: &Trend) -> Vec<[String; 4]> {
-    let measured = trend.points.iter().map(|point| {
-        let value = trend.unit.format(point.value);
-        (
-            point.at,
-            [
-                stamp(point.at),
-                value,
-                interval(point, trend.unit),
-                point.origin.clone(),
-            ],
-        )
-    });
-    let refused = trend.gaps.iter().map(|gap| {
-        (
-            gap.at,
-            [
-                stamp(gap.at),
-                "none".to_owned(),
-                String::new(),
-                gap.reason.clone(),
-            ],
-        )
-    });
-    let mut rows: Vec<_> = measured.chain(refused).collect();
-    rows.sort_by_key(|row| std::cmp::Reverse(row.0));
-    rows.into_iter().map(|(_, row)| row).collect()
+/// The newest rows of all lines, and how many there are before them.
+fn rows(trend: &Trend<'_>) -> (Vec<Vec<String>>, String) {
+    let mut all: Vec<(usize, &Line, Option<&Point>, &str)> = Vec::new();
+    for line in &trend.lines {
+        all.extend(
+            line.points
+                .iter()
+                .map(|point| (point.stamp, line, Some(point), "")),
+        );
+        all.extend(
+            line.gaps
+                .iter()
+                .map(|gap| (gap.stamp, line, None, gap.reason.as_str())),
+        );
+    }
+    all.sort_by_key(|(stamp, line, ..)| (std::cmp::Reverse(*stamp), line.variant));
+    let row = |(stamp, line, point, reason): &(usize, &Line, Option<&Point>, &str)| {
+        let stamp = &trend.stamps[*stamp];
+        let (figure, interval, from) = match point {
+            None => ("none".to_owned(), String::new(), (*reason).to_owned()),
+            Some(point) => {
+                let counts = point.counts.iter().map(|counts| format!("{counts}, "));
+                let from = format!("{}{}", counts.collect::<String>(), stamp.commit);
+                (
+                    trend.unit.format(point.value),
+                    interval(point, trend.unit),
+                    from,
+                )
+            }
+        };
+        let name = trend.variants[line.variant].name.clone();
+        vec![stamp.at.clone(), name, figure, interval, from]
+    };
+    let rows = all.iter().take(ROWS).map(row).collect();
+    let older = all.len().saturating_sub(ROWS);
+    let more = match older {
+        0 => String::new(),
+        older => format!(
+            "The newest {ROWS} of {}; the older {older} are in the chart and in the database.",
+            all.len()
+        ),
+    };
+    (rows, more)
 }
 
 /// What a reader who cannot see the drawing is told.
-fn summary(trend: &Trend) -> String {
-    let (Some(first), Some(last)) = (trend.points.first(), trend.points.last()) else {
-        return format!("{}: no figure yet", trend.title);
-    };
-    let value = |point: &Point| trend.unit.format(point.value);
-    let refused = match trend.gaps.len() {
-        0 => String::new(),
-        count => format!("; {count} without a figure"),
-    };
-    match trend.points.len() {
-        1 => format!(
-            "{}: one figure, {} at {}{refused}",
-            trend.title,
-            value(last),
-            stamp(last.at)
-        ),
-        count => format!(
-            "{}: {count} figures, from {} at {} to {} at {}{refused}",
-            trend.title,
-            value(first),
-            stamp(first.at),
-            value(last),
-            stamp(last.at)
-        ),
-    }
-}
-
-fn dates(trend: &Trend, times: &Axis) -> Vec<Label> {
-    let all = || {
-        trend
-            .points
-            .iter()
-            .map(|p| p.at)
-            .chain(trend.gaps.iter().map(|g| g.at))
-    };
-    let (Some(first), Some(last)) = (all().min(), all().max()) else {
-        return Vec::new();
-    };
-    let label = |at: DateTime<Utc>, anchor, format: &str| Label {
-        x: px(times.place(seconds(at))),
-        y: px(HEIGHT - 8.0),
-        anchor,
-        text: at.format(format).to_string(),
-    };
-    if first == last {
-        return vec![label(first, "middle", "%Y-%m-%d")];
-    }
-    let same_day = first.date_naive() == last.date_naive();
-    let ends = if same_day {
-        ("%m-%d %H:%M", "%H:%M")
-    } else {
-        ("%Y-%m-%d", "%Y-%m-%d")
-    };
-    vec![label(first, "start", ends.0), label(last, "end", ends.1)]
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a time axis needs no more than 52 bits of milliseconds"
-)]
-pub(super) fn seconds(at: DateTime<Utc>) -> f64 {
-    at.timestamp_millis() as f64 / 1e3
-}
-
-fn stamp(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-pub(super) fn px(value: f64) -> String {
-    format!("{value:.1}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trend(unit: Unit, values: &[f64]) -> Trend {
-        let point = |(day, &value): (usize, &f64)| Point {
-            at: DateTime::from_timestamp(1_760_000_000 + 86_400 * day as i64, 0).unwrap(),
-            value,
-            interval: Some((value * 0.9, value * 1.1)),
-            origin: "commit abc".to_owned(),
+fn summary(trend: &Trend<'_>) -> String {
+    let told = trend.lines.iter().map(|line| {
+        let name = &trend.variants[line.variant].name;
+        let (Some(first), Some(last)) = (line.points.first(), line.points.last()) else {
+            return format!("{name}: no figure yet");
         };
-        let points = values.iter().enumerate().map(point).collect();
-        Trend {
-            id: "t".into(),
-            title: "T".into(),
-            about: "A".into(),
-            unit,
-            points,
-            gaps: Vec::new(),
+        let value = |point: &Point| trend.unit.format(point.value);
+        let day = |point: &Point| trend.stamps[point.stamp].at.get(..10).unwrap_or_default();
+        let changes = match line.marks.len() {
+            0 => String::new(),
+            1 => ", 1 change".to_owned(),
+            several => format!(", {several} changes"),
+        };
+        match line.points.len() {
+            1 => format!("{name}: one figure, {} of {}", value(last), day(last)),
+            count => format!(
+                "{name}: {count} figures, from {} of {} to {} of {}{changes}",
+                value(first),
+                day(first),
+                value(last),
+                day(last)
+            ),
         }
-    }
+    });
+    format!("{}. {}", trend.title, told.collect::<Vec<_>>().join("; "))
+}
 
-    fn inside(dot: &Dot) -> bool {
-        let number = |text: &str| text.parse::<f64>().unwrap();
-        (LEFT..=RIGHT).contains(&number(&dot.x)) && (TOP..=BOTTOM).contains(&number(&dot.y))
-    }
-
-    #[test]
-    fn every_point_is_inside_and_the_axis_has_distinct_round_labels() {
-        let check = |unit, values: &[f64], expected: &[&str]| {
-            let chart = draw(trend(unit, values));
-            assert!(chart.points.iter().all(inside), "{chart:?}");
-            let texts: Vec<_> = chart.ticks.iter().map(|tick| tick.text.as_str()).collect();
-            assert_eq!(texts, expected);
-        };
-        check(
-            Unit::Second,
-            &[1.0, 2.0, 3.0],
-            &["1.00 s", "2.00 s", "3.00 s"],
-        );
-        check(Unit::Second, &[0.1], &["90.0 ms", "100 ms", "110 ms"]);
-        check(Unit::Ratio, &[0.5], &["0 %", "50 %", "100 %"]);
-        check(Unit::Count, &[0.0], &["0", "1", "2"]);
-        check(Unit::Byte, &[1.5e9, 1.6e9], &["1.40 GiB", "1.60 GiB"]);
-        check(Unit::Byte, &[310e6], &["280 MiB", "300 MiB", "320 MiB"]);
-    }
-
-    #[test]
-    fn what_is_not_a_number_is_not_drawn_outside() {
-        let chart = draw(trend(Unit::Second, &[f64::NAN, f64::INFINITY, -1.0]));
-        assert_eq!(chart.points.len(), 3);
-        assert!(!chart.line.contains("inf"));
-    }
-
-    #[test]
-    fn a_gap_is_listed_with_its_reason() {
-        let mut trend = trend(Unit::Second, &[1.0]);
-        trend.gaps.push(Gap {
-            at: trend.points[0].at,
-            reason: "machine slept".to_owned(),
-        });
-        let chart = draw(trend);
-        assert!(chart.gaps[0].title.ends_with("no figure: machine slept"));
-        assert!(
-            chart.summary.ends_with("1 without a figure"),
-            "{}",
-            chart.summary
-        );
-        assert_eq!(chart.rows.len(), 2);
+/// Draws values over the number of a call.
+pub(super) fn curve(curve: &Curve<'_>) -> Chart {
+    let values = || {
+        curve
+            .lines
+            .iter()
+            .flat_map(|(_, _, values)| values)
+            .copied()
+    };
+    let top = values()
+        .map(f64::abs)
+        .filter(|value| value.is_finite())
+        .fold(0.0, f64::max);
+    let (by, unit) = curve.unit.scale(top);
+    let axes = Axes {
+        unit,
+        across: Some(curve.across),
+        shares: false,
+    };
+    let roles: Vec<_> = (0..curve.lines.len())
+        .map(|at| (Role::Figures, at))
+        .collect();
+    let line = |(name, variant, values): &(String, usize, Vec<f64>)| Values {
+        variant: *variant,
+        name: name.clone(),
+        y: values.iter().map(|value| short(value / by)).collect(),
+        ..Values::default()
+    };
+    let data = Data {
+        unit,
+        plot: frame(&axes, &roles),
+        lines: curve.lines.iter().map(line).collect(),
+    };
+    let row = |(name, variant, values): &(String, usize, Vec<f64>)| {
+        let texts: Vec<String> = values
+            .iter()
+            .map(|&value| curve.unit.format(value))
+            .collect();
+        let of = [&curve.variants[*variant].name, name].map(String::as_str);
+        vec![of.join(" ").trim().to_owned(), texts.join(", ")]
+    };
+    Chart {
+        id: curve.id.clone(),
+        title: curve.title.clone(),
+        about: curve.about.clone(),
+        latest: Vec::new(),
+        summary: format!("{}. {}", curve.title, curve.about),
+        headers: vec!["Of", "In order"],
+        rows: curve.lines.iter().map(row).collect(),
+        more: String::new(),
+        data: json::block(&data),
     }
 }

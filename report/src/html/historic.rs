@@ -7,8 +7,11 @@ use serde::Serialize;
 use store::Unit;
 use store::legacy::{Guide, HistoricRow};
 
-use super::chart::{Chart, Point, Trend, draw};
-use super::plain_signs;
+use super::chart::{self, Chart, Trend};
+use super::frame::Frame;
+use super::json;
+use super::lines::{Line, Point, Stamp, Variant};
+use super::table::plain_signs;
 use crate::archive::Archive;
 use crate::columns::{GUIDE_COLUMNS, headers};
 use crate::guide;
@@ -20,14 +23,22 @@ const KINDS: [&str; 2] = ["guide", "vlm_perf"];
 const ABOUT: &str = "Published by the Python tool that this program replaces, kept as they were. Their clocks \
     and memory readings were not sound: some inference times hold a model reload or a process start, some \
     memory differences are negative, and no spread or sample count was recorded. They are shown for the \
-    record, never compared with the figures above and never used by a check.";
+    record, never compared with our own figures and never used by a check.";
 
-/// The historic part of the page.
 #[derive(Serialize)]
-pub(super) struct Past {
+struct Page {
+    frame: Frame,
     about: &'static str,
     guides: Vec<PastGuide>,
     charts: Vec<Chart>,
+    sessions: String,
+}
+
+/// When and of what the points of a model are.
+#[derive(Serialize)]
+struct Sessions<'a> {
+    at: Vec<&'a str>,
+    origin: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -37,29 +48,33 @@ struct PastGuide {
     rows: Vec<[String; GUIDE_COLUMNS]>,
 }
 
-/// What was imported; none where nothing was.
-pub(super) fn past(archive: &Archive) -> Option<Past> {
+/// The page of what was imported; none where nothing was.
+pub(super) fn page(archive: &Archive) -> Option<impl Serialize + use<>> {
     if archive.guides.is_empty() && archive.history.is_empty() {
         return None;
     }
+    let mut rows: Vec<&HistoricRow> = archive.history.iter().collect();
+    rows.retain(|row| KINDS.contains(&row.kind.as_str()) && value(row).is_some());
+    rows.sort_by_key(|row| when(row));
+    let stamps: Vec<Stamp> = rows.iter().map(|row| stamp(row)).collect();
     let mut models: BTreeMap<&str, Vec<Point>> = BTreeMap::new();
-    for row in archive
-        .history
-        .iter()
-        .filter(|row| KINDS.contains(&row.kind.as_str()))
-    {
-        if let Some(point) = point(row) {
-            models.entry(&row.model).or_default().push(point);
-        }
+    for (at, row) in rows.iter().enumerate() {
+        let points = models.entry(&row.model).or_default();
+        points.extend(value(row).map(|value| point(at, value)));
     }
-    let charts = models
-        .into_iter()
-        .enumerate()
-        .map(|(at, (model, points))| chart(at, model, points));
-    Some(Past {
+    let charts = models.into_iter().enumerate();
+    let charts = charts
+        .map(|(at, (model, points))| chart(at, (model, points), &stamps))
+        .collect();
+    Some(Page {
+        frame: Frame::top("Historic figures"),
         about: ABOUT,
         guides: archive.guides.iter().map(table).collect(),
-        charts: charts.collect(),
+        charts,
+        sessions: json::block(&Sessions {
+            at: stamps.iter().map(|stamp| stamp.at.as_str()).collect(),
+            origin: stamps.iter().map(|stamp| stamp.commit.as_str()).collect(),
+        }),
     })
 }
 
@@ -74,34 +89,54 @@ fn table(guide: &Guide) -> PastGuide {
         rows: guide
             .rows
             .iter()
-            .map(|row| guide::imported::cells(row).map(plain_signs))
+            .map(|row| guide::imported::cells(row).map(|text| plain_signs(&text)))
             .collect(),
     }
 }
 
-fn chart(at: usize, model: &str, mut points: Vec<Point>) -> Chart {
-    points.sort_by_key(|point| point.at);
-    draw(Trend {
+fn chart(at: usize, (model, points): (&str, Vec<Point>), stamps: &[Stamp]) -> Chart {
+    let variants = [Variant {
+        id: "historic".to_owned(),
+        name: "historic".to_owned(),
+        on: true,
+        key: Default::default(),
+    }];
+    let line = Line {
+        points,
+        ..Line::default()
+    };
+    chart::trend(&Trend {
         id: format!("historic-{at}"),
         title: format!("{} (historic)", one_line(model)),
         about: "reported mean inference time".to_owned(),
         unit: Unit::Second,
-        points,
-        gaps: Vec::new(),
+        lines: vec![line],
+        stamps,
+        variants: &variants,
     })
 }
 
-fn point(row: &HistoricRow) -> Option<Point> {
-    // The tool wrote 0 for a model that never answered.
-    let value = row
-        .avg_inference_s
-        .filter(|value| value.is_finite() && *value > 0.0)?;
-    Some(Point {
-        at: when(row),
+fn point(stamp: usize, value: f64) -> Point {
+    Point {
+        stamp,
         value,
         interval: None,
-        origin: origin(row),
-    })
+        counts: None,
+    }
+}
+
+/// The tool wrote 0 for a model that never answered.
+fn value(row: &HistoricRow) -> Option<f64> {
+    row.avg_inference_s
+        .filter(|value| value.is_finite() && *value > 0.0)
+}
+
+fn stamp(row: &HistoricRow) -> Stamp {
+    Stamp {
+        at: when(row).format("%Y-%m-%d %H:%M").to_string(),
+        commit: origin(row),
+        environment: String::new(),
+    }
 }
 
 /// Its machine's local time, of unknown zone; noon for a bare date.

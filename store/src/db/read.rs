@@ -203,7 +203,7 @@ impl Db {
         rows.into_iter().collect()
     }
 
-    fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
+    pub(super) fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
         let query = "SELECT * FROM void WHERE run = ?1 ORDER BY position";
         let rows = self.each(query, [number], |row| {
             let cells = Cells::keyed("void", row, &run);

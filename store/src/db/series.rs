@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+
 use super::Db;
 use super::cells::Cells;
 use super::open::sql;
+use super::pack::unpack;
 use super::read::cell;
 use crate::error::Result;
 use crate::metric::{Direction, Metric};
-use crate::run::Cell;
+use crate::run::{Cell, Sample};
 use crate::series::{Group, Night, Series, SeriesSet};
 
 /// What is known of all nights before their figures are read.
@@ -23,12 +26,35 @@ struct Taken {
     numbers: HashMap<i64, usize>,
 }
 
+/// Which series are read, and what is told beyond their figures.
+pub struct Wanted<'a> {
+    /// Of a scenario and a metric: whether it is wanted.
+    pub series: &'a dyn Fn(&str, Metric) -> bool,
+    /// Whose raw values are handed out: nights that started then or later.
+    pub since: DateTime<Utc>,
+    /// Takes a night, by its position, and what it measured.
+    pub raw: &'a mut dyn FnMut(usize, Sample),
+}
+
 impl Db {
     /// Every series of measured runs: those of metrics with a direction, oldest night first.
     ///
     /// # Errors
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
     pub fn series(&self) -> Result<SeriesSet> {
+        self.wanted_series(&mut Wanted {
+            series: &|_, _| true,
+            since: DateTime::<Utc>::MAX_UTC,
+            raw: &mut |_, _| (),
+        })
+    }
+
+    /// Those of every series that are wanted, with the raw values of their newest nights. All nights and groups are
+    /// in the set.
+    ///
+    /// # Errors
+    /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
+    pub fn wanted_series(&self, wanted: &mut Wanted<'_>) -> Result<SeriesSet> {
         let mut taken = self.nights()?;
         let mut groups: Vec<(Group, usize)> =
             std::mem::take(&mut taken.groups).into_iter().collect();
@@ -38,10 +64,11 @@ impl Db {
             places[first] = place;
         }
         taken.of.iter_mut().for_each(|of| *of = places[*of]);
-        let series = self.figures(&taken, groups.len())?;
+        let groups: Vec<Group> = groups.into_iter().map(|(group, _)| group).collect();
+        let series = self.figures(&taken, &groups, wanted)?;
         Ok(SeriesSet {
             nights: taken.nights,
-            groups: groups.into_iter().map(|(group, _)| group).collect(),
+            groups,
             series,
         })
     }
@@ -63,14 +90,26 @@ impl Db {
     }
 
     /// The figures of all nights, by group, then metric.
-    fn figures(&self, taken: &Taken, groups: usize) -> Result<Vec<Series>> {
+    fn figures(
+        &self,
+        taken: &Taken,
+        groups: &[Group],
+        wanted: &mut Wanted<'_>,
+    ) -> Result<Vec<Series>> {
         let directed = |metric: &Metric| metric.spec().direction != Direction::Neutral;
         let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(directed).collect();
         let column: HashMap<&str, usize> = metrics.iter().map(|m| m.name()).zip(0..).collect();
-        let mut figures: Vec<Vec<(usize, f64)>> = vec![Vec::new(); groups * metrics.len()];
+        let each = |group: &Group| -> Vec<bool> {
+            let asked = metrics
+                .iter()
+                .map(|&metric| (wanted.series)(&group.cell.scenario, metric));
+            asked.collect()
+        };
+        let asked: Vec<bool> = groups.iter().flat_map(each).collect();
+        let mut figures: Vec<Vec<(usize, f64)>> = vec![Vec::new(); asked.len()];
         let fail = |error| sql(&self.path, error);
         // The product's own median, kept beside the raw values; `verify` compares them.
-        let query = "SELECT run, metric, middle FROM sample";
+        let query = "SELECT run, metric, middle, epochs FROM sample";
         let mut statement = self.conn.prepare_cached(query).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
         // Rows of a run follow each other.
@@ -86,9 +125,20 @@ impl Db {
             let (Some(night), Some(&column)) = (night, column.get(name)) else {
                 continue;
             };
+            let place = taken.of[night] * metrics.len() + column;
+            if !asked[place] {
+                continue;
+            }
             let figure: Option<f64> = row.get(2).map_err(|error| wrong("middle", error))?;
-            let own = &mut figures[taken.of[night] * metrics.len() + column];
-            own.extend(figure.map(|figure| (night, figure)));
+            figures[place].extend(figure.map(|figure| (night, figure)));
+            if taken.nights[night].at >= wanted.since {
+                let cells = || Cells::new("sample", row, "metric");
+                let packed = row.get_ref(3).and_then(|packed| Ok(packed.as_blob()?));
+                let packed = packed.map_err(|error| wrong("epochs", error))?;
+                let epochs = unpack(packed).map_err(|reason| cells().wrong("epochs", reason))?;
+                let metric = metrics[column];
+                (wanted.raw)(night, Sample { metric, epochs });
+            }
         }
         let series = figures.into_iter().enumerate().map(|(at, mut figures)| {
             figures.sort_unstable_by_key(|&(night, _)| night);
@@ -103,7 +153,8 @@ impl Db {
 }
 
 /// What [`Taken::add`] reads.
-const NIGHT: &str = "run.id, run.number, run.at, run.model, run.scenario, run.backend, run.device,
+const NIGHT: &str =
+    "run.id, run.session, run.number, run.at, run.model, run.scenario, run.backend, run.device,
     run.precision, run.weights, run.revision, session.machine, session.suite, session.profile,
     session.branch, session.commit_id, session.threads, session.power, session.release_build";
 
@@ -115,6 +166,7 @@ impl Taken {
         let built = if built { "release" } else { "debug" };
         let night = Night {
             run: cells.id("id")?,
+            session: cells.id("session")?,
             at: cells.time("at")?,
             commit: cells.get("commit_id")?,
             conditions: format!(

@@ -26,4 +26,4 @@ pub use baseline::{Baseline, Choice, choose};
 pub use document::document;
 pub use judge::{Elsewhere, Side, Sides, counters, is_clock, judge, name};
 pub use row::{Extent, Judgement, Row, Verdict};
-pub use text::{headers, lines, reasons, text};
+pub use text::{headers, line, lines, reasons, sorted, text};

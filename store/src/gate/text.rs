@@ -18,14 +18,17 @@ pub fn lines(judgement: &Judgement) -> Vec<Vec<String>> {
     sorted(judgement).into_iter().map(line).collect()
 }
 
-/// Rows by the weight of their verdict, else in their order.
-pub(super) fn sorted(judgement: &Judgement) -> Vec<&Row> {
+/// Rows by the weight of their verdict, the worst first, else in their order.
+#[must_use]
+pub fn sorted(judgement: &Judgement) -> Vec<&Row> {
     let mut rows: Vec<&Row> = judgement.rows.iter().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.verdict));
     rows
 }
 
-fn line(row: &Row) -> Vec<String> {
+/// One row as texts, one for each of [`headers`]. Not escaped.
+#[must_use]
+pub fn line(row: &Row) -> Vec<String> {
     let figure = |value: Option<f64>| match (row.metric, value) {
         (Some(metric), Some(value)) => metric.format(value),
         _ => String::new(),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::context::{NOT_OFFERED, STATELESS};
 use super::timing::timing_line;
 use super::{Mark, Row};
-use crate::run::{RemarkKind, Stage};
+use crate::run::{Outcome, Remark, RemarkKind, Run, Stage, Void};
 
 /// One line without control characters.
 ///
@@ -128,48 +128,69 @@ fn count_line(row: &Row) -> Option<String> {
 /// The notes of one row: failures first, then what was refused, then remarks.
 #[must_use]
 pub fn notes(row: &Row) -> Vec<Note> {
-    let note = |kind, about, reason: &String| Note {
-        kind,
-        model: row.model.clone(),
-        about,
-        reason: reason.clone(),
+    let model = row.model.as_str();
+    let failed = row.failures.iter();
+    let failed =
+        failed.map(|(scenario, stage, message)| failure(model, (scenario, *stage, message)));
+    let voids = row.voids.iter().map(|void| refusal(model, void));
+    let remarks = row.remarks.iter();
+    let remarks = remarks.map(|(scenario, one)| remark(model, scenario, one));
+    failed.chain(voids).chain(remarks).collect()
+}
+
+/// The notes of one run, in the same words and order.
+#[must_use]
+pub fn run_notes(run: &Run) -> Vec<Note> {
+    let (model, scenario) = (run.cell.model.as_str(), run.cell.scenario.as_str());
+    let failed = match &run.outcome {
+        Outcome::Failed { stage, message } => Some(failure(model, (scenario, *stage, message))),
+        Outcome::Measured { .. } => None,
     };
-    let failed = row.failures.iter().map(|(scenario, stage, message)| {
-        note(
-            NoteKind::Failed,
-            format!("{scenario}, {}", stage_words(*stage)),
-            message,
-        )
-    });
-    let voids = row.voids.iter().map(|void| {
-        let what = void.metric.map_or("the whole cell".to_owned(), |metric| {
-            metric.name().to_owned()
-        });
-        let about = match void.count {
-            0 => what,
+    let voids = run.voids().iter().map(|void| refusal(model, void));
+    let remarks = run.remarks.iter().map(|one| remark(model, scenario, one));
+    failed.into_iter().chain(voids).chain(remarks).collect()
+}
+
+fn failure(model: &str, (scenario, stage, message): (&str, Stage, &str)) -> Note {
+    Note {
+        kind: NoteKind::Failed,
+        model: model.to_owned(),
+        about: format!("{scenario}, {}", stage_words(stage)),
+        reason: message.to_owned(),
+    }
+}
+
+fn refusal(model: &str, void: &Void) -> Note {
+    let what = void.metric.map_or("the whole cell", |metric| metric.name());
+    Note {
+        kind: match void.is_by_design() {
+            true => NoteKind::Design,
+            false => NoteKind::Void,
+        },
+        model: model.to_owned(),
+        about: match void.count {
+            0 => what.to_owned(),
             1 => format!("1 value of {what}"),
             count => format!("{count} values of {what}"),
-        };
-        let kind = if void.is_by_design() {
-            NoteKind::Design
-        } else {
-            NoteKind::Void
-        };
-        note(kind, about, &void.reason)
-    });
-    let remarks = row.remarks.iter().map(|(scenario, remark)| {
-        let about = match remark.count {
-            0 => scenario.clone(),
-            1 => "1 trial".to_owned(),
-            count => format!("{count} trials"),
-        };
-        let kind = match remark.kind {
+        },
+        reason: void.reason.clone(),
+    }
+}
+
+fn remark(model: &str, scenario: &str, remark: &Remark) -> Note {
+    Note {
+        kind: match remark.kind {
             RemarkKind::Advisory => NoteKind::Advisory,
             RemarkKind::Finding => NoteKind::Finding,
-        };
-        note(kind, about, &remark.text)
-    });
-    failed.chain(voids).chain(remarks).collect()
+        },
+        model: model.to_owned(),
+        about: match remark.count {
+            0 => scenario.to_owned(),
+            1 => "1 trial".to_owned(),
+            count => format!("{count} trials"),
+        },
+        reason: remark.text.clone(),
+    }
 }
 
 const fn stage_words(stage: Stage) -> &'static str {
