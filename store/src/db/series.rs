@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::Db;
 use super::cells::Cells;
@@ -73,20 +74,34 @@ impl Db {
         })
     }
 
+    /// Runs by themselves: each of a session's would look up and read its row anew in a join.
     fn nights(&self) -> Result<Taken> {
-        let query = format!(
-            "SELECT {NIGHT} FROM run JOIN session ON session.id = run.session
-             WHERE run.outcome = 'measured'"
-        );
         let fail = |error| sql(&self.path, error);
+        let told = self.told()?;
+        let query = format!("SELECT {NIGHT} FROM run WHERE outcome = 'measured'");
         let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
         let mut taken = Taken::default();
         while let Some(row) = rows.next().map_err(fail)? {
-            taken.add(&Cells::new("run", row, "id"))?;
+            taken.add(&Cells::new("run", row, "id"), &told)?;
         }
         taken.sort();
         Ok(taken)
+    }
+
+    /// What each session tells of its runs.
+    fn told(&self) -> Result<HashMap<Uuid, Told>> {
+        let fail = |error| sql(&self.path, error);
+        let query = "SELECT id, machine, suite, profile, branch, commit_id, threads, power,
+            release_build FROM session";
+        let mut statement = self.conn.prepare_cached(query).map_err(fail)?;
+        let mut rows = statement.query([]).map_err(fail)?;
+        let mut told = HashMap::new();
+        while let Some(row) = rows.next().map_err(fail)? {
+            let cells = Cells::new("session", row, "id");
+            told.insert(cells.id("id")?, Told::read(&cells)?);
+        }
+        Ok(told)
     }
 
     /// The figures of all nights, by group, then metric.
@@ -107,6 +122,8 @@ impl Db {
         };
         let asked: Vec<bool> = groups.iter().flat_map(each).collect();
         let mut figures: Vec<Vec<(usize, f64)>> = vec![Vec::new(); asked.len()];
+        let mut nights = vec![0; groups.len()];
+        taken.of.iter().for_each(|&group| nights[group] += 1);
         let fail = |error| sql(&self.path, error);
         // The product's own median, kept beside the raw values; `verify` compares them.
         let query = "SELECT run, metric, middle, epochs FROM sample";
@@ -130,7 +147,13 @@ impl Db {
                 continue;
             }
             let figure: Option<f64> = row.get(2).map_err(|error| wrong("middle", error))?;
-            figures[place].extend(figure.map(|figure| (night, figure)));
+            if let Some(figure) = figure {
+                let own = &mut figures[place];
+                if own.is_empty() {
+                    own.reserve_exact(nights[taken.of[night]]);
+                }
+                own.push((night, figure));
+            }
             if taken.nights[night].at >= wanted.since {
                 let cells = || Cells::new("sample", row, "metric");
                 let packed = row.get_ref(3).and_then(|packed| Ok(packed.as_blob()?));
@@ -153,32 +176,54 @@ impl Db {
 }
 
 /// What [`Taken::add`] reads.
-const NIGHT: &str =
-    "run.id, run.session, run.number, run.at, run.model, run.scenario, run.backend, run.device,
-    run.precision, run.weights, run.revision, session.machine, session.suite, session.profile,
-    session.branch, session.commit_id, session.threads, session.power, session.release_build";
+const NIGHT: &str = "id, session, number, at, model, scenario, backend, device, precision, weights,
+    revision";
 
-impl Taken {
-    fn add(&mut self, cells: &Cells<'_>) -> Result<()> {
-        let cell = cell(cells)?;
+/// What a session tells of all its runs.
+struct Told {
+    machine: String,
+    suite: String,
+    profile: String,
+    branch: String,
+    commit: Option<String>,
+    /// The conditions, but for the weights.
+    conditions: String,
+}
+
+impl Told {
+    fn read(cells: &Cells<'_>) -> Result<Self> {
         let (threads, power): (u32, String) = (cells.get("threads")?, cells.get("power")?);
         let built: bool = cells.get("release_build")?;
         let built = if built { "release" } else { "debug" };
-        let night = Night {
-            run: cells.id("id")?,
-            session: cells.id("session")?,
-            at: cells.time("at")?,
-            commit: cells.get("commit_id")?,
-            conditions: format!(
-                "weights {}, {threads} threads, power {power}, {built} build",
-                cell.revision
-            ),
-        };
-        let group = Group {
+        Ok(Self {
             machine: cells.get("machine")?,
             suite: cells.get("suite")?,
             profile: cells.get("profile")?,
             branch: cells.get::<Option<String>>("branch")?.unwrap_or_default(),
+            commit: cells.get("commit_id")?,
+            conditions: format!("{threads} threads, power {power}, {built} build"),
+        })
+    }
+}
+
+impl Taken {
+    fn add(&mut self, cells: &Cells<'_>, told: &HashMap<Uuid, Told>) -> Result<()> {
+        let session = cells.id("session")?;
+        let told = told.get(&session);
+        let told = told.ok_or_else(|| cells.wrong("session", "names none that is there"))?;
+        let cell = cell(cells)?;
+        let night = Night {
+            run: cells.id("id")?,
+            session,
+            at: cells.time("at")?,
+            commit: told.commit.clone(),
+            conditions: format!("weights {}, {}", cell.revision, told.conditions),
+        };
+        let group = Group {
+            machine: told.machine.clone(),
+            suite: told.suite.clone(),
+            profile: told.profile.clone(),
+            branch: told.branch.clone(),
             cell: Cell {
                 revision: String::new(),
                 ..cell

@@ -1,5 +1,7 @@
 //! How much a series varies from night to night within one level.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::f64::consts::SQRT_2;
 
 /// Makes the median distance of two normal values a standard deviation: `1.4826 / sqrt(2)`.
@@ -27,8 +29,7 @@ const ENOUGH: usize = 10;
 #[derive(Debug, Default)]
 pub(super) struct Noise {
     last: Option<f64>,
-    /// Sorted.
-    distances: Vec<f64>,
+    distances: Halves,
     sum: f64,
     /// Sum and number of squares, each cut by the median of the nights before it.
     squares: f64,
@@ -46,8 +47,7 @@ impl Noise {
                 self.counted += 1;
             }
             self.sum += distance;
-            let at = self.distances.partition_point(|&other| other < distance);
-            self.distances.insert(at, distance);
+            self.distances.push(distance);
         }
     }
 
@@ -63,15 +63,49 @@ impl Noise {
 
     /// The same from the median, which no spike reaches: what spikes are told by.
     pub(super) fn middle(&self) -> f64 {
-        let count = self.distances.len();
-        if count == 0 {
+        let Some(middle) = self.distances.median() else {
             return FLOOR;
-        }
-        let middle = f64::midpoint(self.distances[(count - 1) / 2], self.distances[count / 2]);
-        let mean = self.sum / count as f64;
+        };
+        let mean = self.sum / self.distances.len() as f64;
         (FROM_MEDIAN * middle)
             .max(SHARE_OF_MEAN * FROM_MEAN * mean)
             .max(FLOOR)
+    }
+}
+
+/// Distances in two halves of which only the inner ends are known: their median follows a long series
+/// without moving it. Bits of numbers that are not negative stand in the order of the numbers.
+#[derive(Debug, Default)]
+struct Halves {
+    /// The smaller ones: as many as the others, or one more.
+    small: BinaryHeap<u64>,
+    large: BinaryHeap<Reverse<u64>>,
+}
+
+impl Halves {
+    fn len(&self) -> usize {
+        self.small.len() + self.large.len()
+    }
+
+    fn push(&mut self, distance: f64) {
+        self.small.push(distance.to_bits());
+        if let Some(largest) = self.small.pop() {
+            self.large.push(Reverse(largest));
+        }
+        if self.large.len() > self.small.len()
+            && let Some(Reverse(smallest)) = self.large.pop()
+        {
+            self.small.push(smallest);
+        }
+    }
+
+    fn median(&self) -> Option<f64> {
+        let below = f64::from_bits(*self.small.peek()?);
+        let above = self
+            .large
+            .peek()
+            .filter(|_| self.large.len() == self.small.len());
+        Some(above.map_or(below, |above| f64::midpoint(below, f64::from_bits(above.0))))
     }
 }
 
@@ -97,6 +131,18 @@ mod tests {
         check("none", |_| 0.0);
         check("steps", |night| (night / 100) as f64 * 50.0);
         check("spikes", |night| if night % 50 == 7 { 30.0 } else { 0.0 });
+    }
+
+    #[test]
+    fn the_median_follows_every_distance() {
+        let (mut random, mut halves, mut all) = (Rng::new(3), Halves::default(), Vec::new());
+        assert_eq!(halves.median(), None);
+        for _ in 0..101 {
+            let distance = random.normal().abs();
+            halves.push(distance);
+            all.push(distance);
+            assert_eq!(halves.median(), crate::stats::median(&all));
+        }
     }
 
     #[test]

@@ -85,9 +85,89 @@ pub(super) struct Partition {
     /// Where its last stretch begins.
     start: Vec<usize>,
     /// Where the last stretch of a longer sequence may begin.
-    open: Vec<usize>,
+    open: Starts,
     /// What each of them costs before the price of a stretch.
     costs: Vec<f64>,
+}
+
+/// Starts of a last stretch, ascending, and what the cost of each is made of: side by side, so that
+/// the processor's vectors compute several at once.
+#[derive(Debug)]
+struct Starts {
+    from: Vec<usize>,
+    /// The same as a number.
+    at: Vec<f64>,
+    /// Cost of the best division before it.
+    best: Vec<f64>,
+    /// Sum of the values before it, and of their squares.
+    sum: Vec<f64>,
+    square: Vec<f64>,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self {
+            from: vec![0],
+            at: vec![0.0],
+            best: vec![0.0],
+            sum: vec![0.0],
+            square: vec![0.0],
+        }
+    }
+}
+
+impl Starts {
+    fn push(&mut self, from: usize, best: f64, (sum, square): (f64, f64)) {
+        self.from.push(from);
+        self.at.push(from as f64);
+        self.best.push(best);
+        self.sum.push(sum);
+        self.square.push(square);
+    }
+
+    /// Keeps those for which `keep`, told its place and start, says so.
+    fn retain(&mut self, mut keep: impl FnMut(usize, usize) -> bool) {
+        let mut kept = 0;
+        for place in 0..self.from.len() {
+            if !keep(place, self.from[place]) {
+                continue;
+            }
+            if kept < place {
+                self.from[kept] = self.from[place];
+                for parts in [
+                    &mut self.at,
+                    &mut self.best,
+                    &mut self.sum,
+                    &mut self.square,
+                ] {
+                    parts[kept] = parts[place];
+                }
+            }
+            kept += 1;
+        }
+        self.from.truncate(kept);
+        for parts in [
+            &mut self.at,
+            &mut self.best,
+            &mut self.sum,
+            &mut self.square,
+        ] {
+            parts.truncate(kept);
+        }
+    }
+
+    /// Cost of the best division of `end` values whose last stretch begins at each of the first `many`,
+    /// before the price of that stretch; `all` are the sums of these values.
+    fn costs(&self, many: usize, (end, all): (usize, (f64, f64)), costs: &mut Vec<f64>) {
+        let end = end as f64;
+        let parts = self.best[..many].iter().zip(&self.at[..many]);
+        let parts = parts.zip(self.sum[..many].iter().zip(&self.square[..many]));
+        costs.clear();
+        costs.extend(parts.map(|((best, at), (sum, square))| {
+            let sum = all.0 - sum;
+            best + (all.1 - square - sum * sum / (end - at))
+        }));
+    }
 }
 
 impl Default for Partition {
@@ -97,7 +177,7 @@ impl Default for Partition {
             settled: 0,
             best: vec![0.0],
             start: vec![0],
-            open: vec![0],
+            open: Starts::default(),
             costs: Vec::new(),
         }
     }
@@ -124,35 +204,32 @@ impl Partition {
         self.start.push(start);
         self.close(end, best);
         if end >= SHORTEST {
-            self.open.push(end);
+            self.open.push(end, best, self.sums.sums[end]);
         }
     }
 
     /// Closes the starts that cannot become the best of a longer sequence.
     fn close(&mut self, end: usize, best: f64) {
         let oldest = end.saturating_sub(MEMORY);
-        let mut costs = self.costs.iter();
-        let starts = &self.start;
-        self.open.retain(|&from| {
-            // One too near to the end has no cost yet.
-            let cost = costs.next();
+        let (costs, starts) = (&self.costs, &self.start);
+        self.open.retain(|place, from| {
             if from < oldest {
                 return starts[oldest..].contains(&from);
             }
-            // What is worse already, by the price of a stretch, never becomes the best.
-            cost.is_none_or(|&cost| cost <= best)
+            // What is worse already, by the price of a stretch, never becomes the best. One too near to
+            // the end has no cost yet.
+            costs.get(place).is_none_or(|&cost| cost <= best)
         });
     }
 
     /// Cost and last start of the best division of the first `end` values.
     fn cheapest(&mut self, end: usize, penalty: f64) -> (f64, usize) {
-        let (sums, best) = (&self.sums, &self.best);
         let far = |&from: &usize| from == 0 || from + SHORTEST <= end;
-        let open = &self.open[..self.open.partition_point(far)];
-        let cost = |&from: &usize| best[from] + sums.cost(from, end);
-        self.costs.clear();
-        self.costs.extend(open.iter().map(cost));
-        let mut cheapest = (sums.cost(0, end), 0);
+        let open = &self.open.from;
+        let open = &open[..open.partition_point(far)];
+        let all = self.sums.sums[end];
+        self.open.costs(open.len(), (end, all), &mut self.costs);
+        let mut cheapest = (self.sums.cost(0, end), 0);
         for (&from, cost) in open.iter().zip(&self.costs) {
             if from > 0 && cost + penalty < cheapest.0 {
                 cheapest = (cost + penalty, from);
