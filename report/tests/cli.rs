@@ -130,7 +130,11 @@ fn templates_of_a_folder_replace_the_built_in_ones() {
     for changed in [print(&["guide", "--templates", mine]), print(&markdown)] {
         assert!(changed.contains("-| mine\n"), "{changed}");
     }
-    change("index.html", "<h1>vlm-bench</h1>", "<h1>{{ scope }}</h1>");
+    change(
+        "index.html",
+        "<h1>Vision-language models on local machines</h1>",
+        "<h1>{{ scope }}</h1>",
+    );
     let site = out.join("site");
     let html = ["html", "--out", site.to_str().unwrap(), "--templates", mine];
     print(&html);
