@@ -168,6 +168,8 @@ fn environment() -> Result<Environment<'static>, minijinja::Error> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
     env.set_fuel(Some(FUEL));
+    // The same errors in every kind of build.
+    env.set_debug(false);
     env.set_syntax(
         SyntaxConfig::builder()
             .trim_blocks(true)

@@ -19,14 +19,14 @@ impl Frame {
         Self {
             title: title.to_owned(),
             policy: POLICY,
-            root: "",
+            root: ".",
         }
     }
 
     /// Of a page in a folder of the site.
     pub(super) fn within(title: &str) -> Self {
         Self {
-            root: "../",
+            root: "..",
             ..Self::top(title)
         }
     }
