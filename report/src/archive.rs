@@ -76,7 +76,7 @@ impl Archive {
             .collect();
         let mut runs = Vec::new();
         for session in &sessions {
-            runs.extend(self.runs_of(session)?);
+            runs.extend(runs_of(&self.db, session)?);
         }
         runs.sort_by_key(|run| (run.at, run.id));
         let key = place.key.clone();
@@ -87,18 +87,6 @@ impl Archive {
             count,
             runs,
         }))
-    }
-
-    /// Every run of a session, oldest first.
-    ///
-    /// # Errors
-    /// [`Error::Store`] for a broken row.
-    pub(crate) fn runs_of(&self, session: &Session) -> Result<Vec<Run>> {
-        let of = RunFilter {
-            session: Some(session.id),
-            ..RunFilter::default()
-        };
-        Ok(self.db.runs(&of)?)
     }
 
     /// The machines that `hardware` names, the one measured last first; all of them without a name.
@@ -135,6 +123,18 @@ impl Archive {
             known,
         })
     }
+}
+
+/// Every run of a session, oldest first.
+///
+/// # Errors
+/// [`Error::Store`] for a broken row.
+pub(crate) fn runs_of(db: &Db, session: &Session) -> Result<Vec<Run>> {
+    let of = RunFilter {
+        session: Some(session.id),
+        ..RunFilter::default()
+    };
+    Ok(db.runs(&of)?)
 }
 
 /// `counts`: runs by session; `runs`: the newest of every cell of every machine.

@@ -29,10 +29,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use serde::Serialize;
-use store::Session;
 use store::gate::Side;
+use store::{Db, Session};
 
-use crate::archive::{Archive, Place};
+use crate::archive::{Archive, Place, runs_of};
 use crate::error::{Error, Result};
 use crate::gate;
 use crate::template::Templates;
@@ -76,13 +76,7 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
         .render("index.html", &index::page(archive, &site))?;
     make(out.folder)?;
     assets::write(out.folder, out.templates)?;
-    let mut pages = Vec::new();
-    for place in &site.places {
-        let mut recent = runs((archive, &site), place, out)?;
-        recent.compared = comparison((archive, &site), place, out)?;
-        pages.push((place, recent));
-    }
-    models(&site, &pages, out)?;
+    machines(&site, archive.db.path(), out)?;
     if let Some(page) = historic::page(archive) {
         out.page(Path::new("historic.html"), "historic.html", &page)?;
     }
@@ -92,10 +86,10 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
 }
 
 /// The pages of a machine's newest sessions, for those of its models to link to.
-fn runs((archive, site): (&Archive, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
+fn runs((db, site): (&Db, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
     let mut recent = Recent::default();
     for session in site.shown(place) {
-        let runs = archive.runs_of(session)?;
+        let runs = runs_of(db, session)?;
         recent.add(session, &runs);
         let (file, page) = run_page::page(&run_page::Subject {
             site,
@@ -110,7 +104,7 @@ fn runs((archive, site): (&Archive, &Site), place: &Place, out: &Output<'_>) -> 
 
 /// The page of a machine's newest session against the one before, and the models that are on it.
 fn comparison(
-    (archive, site): (&Archive, &Site),
+    (db, site): (&Db, &Site),
     place: &Place,
     out: &Output<'_>,
 ) -> Result<BTreeSet<String>> {
@@ -120,11 +114,11 @@ fn comparison(
         return Ok(BTreeSet::new());
     };
     let side = |session: &Session| -> Result<Side> {
-        let (session, runs) = (session.clone(), archive.runs_of(session)?);
+        let (session, runs) = (session.clone(), runs_of(db, session)?);
         Ok(Side { session, runs })
     };
     let (base, head) = (side(base)?, side(head)?);
-    let judgement = gate::of_two(&base, &head, &archive.db.noise(&place.key)?);
+    let judgement = gate::of_two(&base, &head, &db.noise(&place.key)?);
     let (file, page) = compare_page::page(&compare_page::Subject {
         site,
         place,
@@ -137,33 +131,16 @@ fn comparison(
     Ok(runs.map(|run| run.cell.model.clone()).collect())
 }
 
-/// A model's page to be written: its machine, the pages it links to, its name.
-type Wanted<'a> = (&'a Place, &'a Recent, &'a str);
-
-/// The pages of all models, on all cores.
-fn models(site: &Site, places: &[(&Place, Recent)], out: &Output<'_>) -> Result<()> {
-    let names = |place: &'_ Place| -> BTreeSet<String> {
-        place
-            .runs
-            .iter()
-            .map(|run| run.cell.model.clone())
-            .collect()
-    };
-    let names: Vec<(&Place, &Recent, BTreeSet<String>)> = places
-        .iter()
-        .map(|(place, recent)| (*place, recent, names(place)))
-        .collect();
-    let all = names.iter().flat_map(|(place, recent, names)| {
-        names.iter().map(|name| (*place, *recent, name.as_str()))
-    });
-    let pages: Vec<Wanted<'_>> = all.collect();
+/// The pages of all machines, on all cores: each core reads for itself.
+fn machines(site: &Site, db: &Path, out: &Output<'_>) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let written = |part: &[Wanted<'_>]| {
+    let written = |part: &[Place]| -> Result<()> {
+        let db = Db::open_existing(db)?;
         part.iter()
-            .try_for_each(|&page| model_page(site, page, out))
+            .try_for_each(|place| machine((&db, site), place, out))
     };
     thread::scope(|scope| {
-        let parts = pages.chunks(pages.len().div_ceil(cores).max(1));
+        let parts = site.places.chunks(site.places.len().div_ceil(cores).max(1));
         let workers: Vec<_> = parts
             .map(|part| (part, scope.spawn(move || written(part))))
             .collect();
@@ -174,10 +151,16 @@ fn models(site: &Site, places: &[(&Place, Recent)], out: &Output<'_>) -> Result<
     })
 }
 
-fn model_page(site: &Site, (place, recent, model): Wanted<'_>, out: &Output<'_>) -> Result<()> {
-    let (file, page) = model::page(&Subject::new(site, (place, recent), model));
-    out.page(&Path::new("model").join(file), "model.html", &page)
-        .map(drop)
+/// The pages of a machine: its newest sessions, the last two compared, its models.
+fn machine((db, site): (&Db, &Site), place: &Place, out: &Output<'_>) -> Result<()> {
+    let mut recent = runs((db, site), place, out)?;
+    recent.compared = comparison((db, site), place, out)?;
+    let names = place.runs.iter().map(|run| run.cell.model.as_str());
+    for model in names.collect::<BTreeSet<_>>() {
+        let (file, page) = model::page(&Subject::new(site, (place, &recent), model));
+        out.page(&Path::new("model").join(file), "model.html", &page)?;
+    }
+    Ok(())
 }
 
 /// Shows a written page in the browser of this system.

@@ -109,9 +109,13 @@ impl Browser {
             .unwrap();
         let inbox = Arc::<Inbox>::default();
         let (said, into) = (child.stdout.take().unwrap(), Arc::clone(&inbox));
-        thread::spawn(move || into.fill(said));
+        let pipe = Mutex::new(child.stdin.take().unwrap());
+        thread::spawn(move || {
+            into.fill(said);
+            child.wait()
+        });
         Self {
-            pipe: Mutex::new(child.stdin.take().unwrap()),
+            pipe,
             calls: AtomicU64::new(1),
             inbox,
         }
