@@ -109,9 +109,14 @@ impl Browser {
             .unwrap();
         let inbox = Arc::<Inbox>::default();
         let (said, into) = (child.stdout.take().unwrap(), Arc::clone(&inbox));
-        thread::spawn(move || into.fill(said));
+        let pipe = child.stdin.take().unwrap();
+        // It ends with the pipe, and is waited for when it has said all.
+        thread::spawn(move || {
+            into.fill(said);
+            child.wait()
+        });
         Self {
-            pipe: Mutex::new(child.stdin.take().unwrap()),
+            pipe: Mutex::new(pipe),
             calls: AtomicU64::new(1),
             inbox,
         }
