@@ -91,6 +91,24 @@ fn a_database_without_runs_says_so() {
 }
 
 #[test]
+fn a_session_is_shown_cell_by_cell_and_against_the_one_before() {
+    let pages = pages(fixture::full_database);
+    let newest = "01900000-0000-7000-8000-000000002330.html";
+    let run = &pages[&format!("run/{newest}")];
+    for needed in [
+        "13 cells: 1 failed, 1 void in part, 11 measured",
+        "6 values of decode: the machine slept during the trial",
+        "warm-inference, while loading: model.safetensors: ends after 12 of 96 bytes",
+        "360 ms, 367 ms, 378 ms",
+    ] {
+        assert!(run.contains(needed), "{needed}");
+    }
+    let compared = &pages[&format!("compare/{newest}")];
+    let headline = "missing: 2 missing, 4 inconclusive, 19 improved, 10 pass";
+    assert!(compared.contains(headline), "{compared}");
+}
+
+#[test]
 fn every_page_runs_only_what_lies_beside_it() {
     for (name, page) in pages(fixture::full_database) {
         assert!(

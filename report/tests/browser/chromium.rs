@@ -109,14 +109,13 @@ impl Browser {
             .unwrap();
         let inbox = Arc::<Inbox>::default();
         let (said, into) = (child.stdout.take().unwrap(), Arc::clone(&inbox));
-        let pipe = child.stdin.take().unwrap();
-        // It ends with the pipe, and is waited for when it has said all.
+        let pipe = Mutex::new(child.stdin.take().unwrap());
         thread::spawn(move || {
             into.fill(said);
             child.wait()
         });
         Self {
-            pipe: Mutex::new(pipe),
+            pipe,
             calls: AtomicU64::new(1),
             inbox,
         }

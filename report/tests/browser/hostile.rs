@@ -14,13 +14,17 @@ const FOREIGN: &str = "[...document.querySelectorAll('*')].flatMap(element => \
 const CONTROLS: &str = "[...document.body.innerText.matchAll(/[\\0-\\x08\\x0b-\\x1f\\x7f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]/g)].map(m => \
     m[0].codePointAt(0).toString(16))";
 
-/// Nothing has run, also after everything was clicked that may be.
-pub(crate) fn check(page: &Page<'_>) {
-    // Links are followed by another check; buttons that save a picture would ask where to.
+/// Whatever may be clicked or focused is; links are followed by another check, and buttons that save a picture
+/// would ask where to.
+pub(crate) fn click_all(page: &Page<'_>) {
     page.eval(
         "for (const element of document.querySelectorAll('summary, button:not([title^=Save]), [tabindex], input, select')) \
          { element.focus(); element.click(); }",
     );
+}
+
+/// Nothing has run and nothing has become markup.
+pub(crate) fn check(page: &Page<'_>) {
     let place = &page.address;
     // A title that names a model holds its text; one that a script has set begins with this word.
     let title = page.eval("document.title").to_string();
