@@ -162,7 +162,7 @@ struct Html {
     #[arg(long, value_name = "DIR", default_value = "site")]
     out: PathBuf,
     /// Newest sessions of each machine that get a page with every raw value
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(long, value_name = "N", default_value_t = 7)]
     sessions: usize,
     /// Show the page in the browser of this system
     #[arg(long)]

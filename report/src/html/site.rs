@@ -1,8 +1,11 @@
 //! What all pages are made of: the series that are shown, with what changed in them, and the details of their newest year.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::resume_unwind;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use store::db::Wanted;
 use store::series::SeriesSet;
 use store::stats::{figure, is_item_score, share};
@@ -19,6 +22,12 @@ use crate::text::one_line;
 /// How far back intervals, counts and refusals are shown: they need every raw value.
 const IN_FULL: TimeDelta = TimeDelta::days(366);
 
+/// Samples that may wait for their intervals.
+const WAITING: usize = 1024;
+
+/// By night of the set and metric.
+type Details = HashMap<(usize, Metric), Detail>;
+
 /// All series of a database, and what was found in them.
 pub(super) struct Site {
     pub places: Vec<Place>,
@@ -32,8 +41,7 @@ pub(super) struct Site {
     by_model: HashMap<(String, String), Vec<usize>>,
     /// Positions in the watch's findings, by series.
     by_series: HashMap<usize, Vec<usize>>,
-    /// By night of the set and metric.
-    details: HashMap<(usize, Metric), Detail>,
+    details: Details,
     /// Runs with refused values or without any, by machine and model.
     bad: HashMap<(String, String), Vec<Bad>>,
 }
@@ -74,14 +82,7 @@ impl Site {
             .filter_map(Place::newest)
             .max()
             .unwrap_or_default();
-        let mut details = HashMap::new();
-        let set = archive.db.wanted_series(&mut Wanted {
-            series: &|scenario, metric| fits(scenario, metric) && is_shown(metric),
-            since: newest - IN_FULL,
-            raw: &mut |night, sample| {
-                details.extend(detail(&sample).map(|found| ((night, sample.metric), found)))
-            },
-        })?;
+        let (set, details) = series(archive, newest - IN_FULL)?;
         let watch = watch(&set, &archive.db.acknowledgements()?);
         let mut by_model: HashMap<(String, String), Vec<usize>> = HashMap::new();
         for (at, series) in set.series.iter().enumerate() {
@@ -149,6 +150,27 @@ impl Recent {
             newest.or_insert_with(|| session.clone());
         }
     }
+}
+
+/// Every series that is shown, with the details of its nights since a time. One core reads while
+/// another one computes intervals.
+fn series(archive: &Archive, since: DateTime<Utc>) -> Result<(SeriesSet, Details)> {
+    let (sender, samples) = sync_channel::<(usize, Sample)>(WAITING);
+    let own = |(night, sample): (usize, Sample)| {
+        detail(&sample).map(|found| ((night, sample.metric), found))
+    };
+    thread::scope(|scope| {
+        let details = scope.spawn(move || samples.into_iter().filter_map(own).collect());
+        let set = archive.db.wanted_series(&mut Wanted {
+            series: &|scenario, metric| fits(scenario, metric) && is_shown(metric),
+            since,
+            // It is refused only where the other one panicked, which is passed on below.
+            raw: &mut |night, sample| drop(sender.send((night, sample))),
+        });
+        drop(sender);
+        let details = details.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok((set?, details))
+    })
 }
 
 fn detail(sample: &Sample) -> Option<Detail> {

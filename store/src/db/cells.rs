@@ -66,7 +66,8 @@ impl<'r> Cells<'r> {
     where
         T::Err: std::fmt::Display,
     {
-        let text: String = self.get(column)?;
+        let text = self.row.get_ref(column).and_then(|text| Ok(text.as_str()?));
+        let text = text.map_err(|error| self.wrong(column, error))?;
         text.parse()
             .map_err(|error: T::Err| self.wrong(column, error))
     }

@@ -21,8 +21,9 @@ struct Taken {
     nights: Vec<Night>,
     /// By night, positions in `groups`.
     of: Vec<usize>,
-    /// In the order of their first night.
-    groups: HashMap<Group, usize>,
+    shared: Vec<Shared>,
+    /// By what their sessions share and their cell, in the order of their first night.
+    groups: HashMap<(usize, Cell), usize>,
     /// Nights by the number of their run.
     numbers: HashMap<i64, usize>,
 }
@@ -57,8 +58,11 @@ impl Db {
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
     pub fn wanted_series(&self, wanted: &mut Wanted<'_>) -> Result<SeriesSet> {
         let mut taken = self.nights()?;
-        let mut groups: Vec<(Group, usize)> =
-            std::mem::take(&mut taken.groups).into_iter().collect();
+        let groups = std::mem::take(&mut taken.groups).into_iter();
+        let whole = |((shared, cell), first): ((usize, Cell), usize)| {
+            (taken.shared[shared].group(cell), first)
+        };
+        let mut groups: Vec<(Group, usize)> = groups.map(whole).collect();
         groups.sort_unstable();
         let mut places = vec![0; groups.len()];
         for (place, &(_, first)) in groups.iter().enumerate() {
@@ -77,11 +81,14 @@ impl Db {
     /// Runs by themselves: each of a session's would look up and read its row anew in a join.
     fn nights(&self) -> Result<Taken> {
         let fail = |error| sql(&self.path, error);
-        let told = self.told()?;
+        let (shared, told) = self.told()?;
         let query = format!("SELECT {NIGHT} FROM run WHERE outcome = 'measured'");
         let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
-        let mut taken = Taken::default();
+        let mut taken = Taken {
+            shared,
+            ..Taken::default()
+        };
         while let Some(row) = rows.next().map_err(fail)? {
             taken.add(&Cells::new("run", row, "id"), &told)?;
         }
@@ -89,19 +96,24 @@ impl Db {
         Ok(taken)
     }
 
-    /// What each session tells of its runs.
-    fn told(&self) -> Result<HashMap<Uuid, Told>> {
+    /// What sessions share with others, and what each tells of its runs.
+    fn told(&self) -> Result<(Vec<Shared>, HashMap<Uuid, Told>)> {
         let fail = |error| sql(&self.path, error);
         let query = "SELECT id, machine, suite, profile, branch, commit_id, threads, power,
             release_build FROM session";
         let mut statement = self.conn.prepare_cached(query).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
-        let mut told = HashMap::new();
+        let (mut shared, mut told) = (HashMap::new(), HashMap::new());
         while let Some(row) = rows.next().map_err(fail)? {
             let cells = Cells::new("session", row, "id");
-            told.insert(cells.id("id")?, Told::read(&cells)?);
+            let new = shared.len();
+            let place = *shared.entry(Shared::read(&cells)?).or_insert(new);
+            told.insert(cells.id("id")?, Told::read(&cells, place)?);
         }
-        Ok(told)
+        let mut shared: Vec<(Shared, usize)> = shared.into_iter().collect();
+        shared.sort_unstable_by_key(|&(_, place)| place);
+        let shared = shared.into_iter().map(|(shared, _)| shared).collect();
+        Ok((shared, told))
     }
 
     /// The figures of all nights, by group, then metric.
@@ -126,8 +138,14 @@ impl Db {
         taken.of.iter().for_each(|&group| nights[group] += 1);
         let fail = |error| sql(&self.path, error);
         // The product's own median, kept beside the raw values; `verify` compares them.
-        let query = "SELECT run, metric, middle, epochs FROM sample";
-        let mut statement = self.conn.prepare_cached(query).map_err(fail)?;
+        // Raw values are looked for only where some night's are wanted: SQLite reads what is named.
+        let raw = taken
+            .nights
+            .last()
+            .is_some_and(|last| last.at >= wanted.since);
+        let raw = if raw { "epochs" } else { "NULL" };
+        let query = format!("SELECT run, metric, middle, {raw} FROM sample");
+        let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
         let mut rows = statement.query([]).map_err(fail)?;
         // Rows of a run follow each other.
         let (mut last, mut night) = (None, None);
@@ -179,27 +197,52 @@ impl Db {
 const NIGHT: &str = "id, session, number, at, model, scenario, backend, device, precision, weights,
     revision";
 
-/// What a session tells of all its runs.
-struct Told {
+/// What of a group is the session's and not the cell's.
+#[derive(PartialEq, Eq, Hash)]
+struct Shared {
     machine: String,
     suite: String,
     profile: String,
     branch: String,
+}
+
+impl Shared {
+    fn read(cells: &Cells<'_>) -> Result<Self> {
+        Ok(Self {
+            machine: cells.get("machine")?,
+            suite: cells.get("suite")?,
+            profile: cells.get("profile")?,
+            branch: cells.get::<Option<String>>("branch")?.unwrap_or_default(),
+        })
+    }
+
+    fn group(&self, cell: Cell) -> Group {
+        Group {
+            machine: self.machine.clone(),
+            suite: self.suite.clone(),
+            profile: self.profile.clone(),
+            branch: self.branch.clone(),
+            cell,
+        }
+    }
+}
+
+/// What a session tells of all its runs.
+struct Told {
+    /// Position of what it shares with others.
+    shared: usize,
     commit: Option<String>,
     /// The conditions, but for the weights.
     conditions: String,
 }
 
 impl Told {
-    fn read(cells: &Cells<'_>) -> Result<Self> {
+    fn read(cells: &Cells<'_>, shared: usize) -> Result<Self> {
         let (threads, power): (u32, String) = (cells.get("threads")?, cells.get("power")?);
         let built: bool = cells.get("release_build")?;
         let built = if built { "release" } else { "debug" };
         Ok(Self {
-            machine: cells.get("machine")?,
-            suite: cells.get("suite")?,
-            profile: cells.get("profile")?,
-            branch: cells.get::<Option<String>>("branch")?.unwrap_or_default(),
+            shared,
             commit: cells.get("commit_id")?,
             conditions: format!("{threads} threads, power {power}, {built} build"),
         })
@@ -219,18 +262,13 @@ impl Taken {
             commit: told.commit.clone(),
             conditions: format!("weights {}, {}", cell.revision, told.conditions),
         };
-        let group = Group {
-            machine: told.machine.clone(),
-            suite: told.suite.clone(),
-            profile: told.profile.clone(),
-            branch: told.branch.clone(),
-            cell: Cell {
-                revision: String::new(),
-                ..cell
-            },
+        let cell = Cell {
+            revision: String::new(),
+            ..cell
         };
         let new = self.groups.len();
-        self.of.push(*self.groups.entry(group).or_insert(new));
+        self.of
+            .push(*self.groups.entry((told.shared, cell)).or_insert(new));
         self.numbers.insert(cells.get("number")?, self.nights.len());
         self.nights.push(night);
         Ok(())

@@ -14,7 +14,8 @@ pub fn tail(t: f64, dof: f64) -> f64 {
 #[must_use]
 pub fn quantile(chance: f64, dof: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1e6);
-    for _ in 0..100 {
+    // Until they are as near as numbers of their size can be told apart by what is printed of them.
+    while high - low > 1e-12 * high {
         let between = f64::midpoint(low, high);
         match tail(between, dof) > chance {
             true => low = between,
