@@ -181,12 +181,19 @@
     to.hoverlabel = { bgcolor: colours.card, bordercolor: colours.edge, font: { color: colours.ink, size: 12 }, align: "left" };
     to.xaxis = { ...to.xaxis, ...axis, showline: true };
     to.yaxis = { ...to.yaxis, ...axis };
+    if (to.xaxis.type === "date" && sessions.at.length) to.xaxis.autorangeoptions = { include: around() };
     Object.assign(to, sessions.at.length ? changes(chart, colours) : {});
     if (to.annotations?.length) to.margin = { ...to.margin, t: 20 };
     if (state.log) to.yaxis = { ...to.yaxis, type: "log", range: undefined, autorange: true };
     // A finger scrolls the page; the buttons zoom.
     if (matchMedia("(pointer: coarse)").matches) to.dragmode = false;
     return to;
+  };
+
+  /** Half a day around a first session alone, of which the library would show the milliseconds; else nothing. */
+  const around = () => {
+    const [first, last] = [time(0), time(sessions.at.length - 1)];
+    return last - first < DAY ? [first - DAY / 2, last + DAY / 2] : [];
   };
 
   /** A line through the night of each change, with its size above: those of lines that are shown. */
