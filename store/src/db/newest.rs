@@ -1,13 +1,11 @@
 //! Reading what is newest without reading what is old.
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::Db;
 use super::cells::{Cells, stamp};
-use super::read::cell;
 use crate::error::Result;
-use crate::run::{Outcome, Run};
+use crate::run::Run;
 
 impl Db {
     /// The newest run of every cell on every machine, oldest first: what a summary is made of. Weights of
@@ -39,30 +37,7 @@ impl Db {
         let query = "SELECT * FROM run WHERE at >= ?1
             AND (outcome = 'failed' OR number IN (SELECT run FROM void)) ORDER BY at, id";
         let since = stamp(since.max(DateTime::UNIX_EPOCH))?;
-        let runs = self.each(query, [since], |row| {
-            let cells = &Cells::new("run", row, "id");
-            let (number, id): (i64, Uuid) = (cells.get("number")?, cells.id("id")?);
-            let outcome = match cells.get::<Option<String>>("message")? {
-                Some(message) => Outcome::Failed {
-                    stage: cells.parsed("stage")?,
-                    message,
-                },
-                None => Outcome::Measured {
-                    samples: Vec::new(),
-                    voids: self.voids(number, id)?,
-                },
-            };
-            Ok(Run {
-                id,
-                session: cells.id("session")?,
-                at: cells.time("at")?,
-                wall_s: cells.get("wall_s")?,
-                cell: cell(cells)?,
-                outcome,
-                answers: Vec::new(),
-                remarks: Vec::new(),
-            })
-        })?;
+        let runs = self.each(query, [since], |row| self.outline(row))?;
         runs.into_iter().collect()
     }
 }

@@ -166,12 +166,25 @@ impl Db {
 
     /// A row of `run` with its parts.
     pub(super) fn whole(&self, row: &Row<'_>) -> Result<Run> {
+        let mut run = self.outline(row)?;
+        let cells = &Cells::new("run", row, "id");
+        let number: i64 = cells.get("number")?;
+        if let Outcome::Measured { samples, .. } = &mut run.outcome {
+            *samples = self.samples(number, run.id)?;
+        }
+        run.answers = self.answers(cells.get("sheet")?, &run.id.to_string())?;
+        run.remarks = self.remarks(number, run.id)?;
+        Ok(run)
+    }
+
+    /// A row of `run` with what it refused, and neither samples, answers nor remarks.
+    pub(super) fn outline(&self, row: &Row<'_>) -> Result<Run> {
         let cells = &Cells::new("run", row, "id");
         let (number, id): (i64, Uuid) = (cells.get("number")?, cells.id("id")?);
         let outcome: String = cells.get("outcome")?;
         let outcome = match outcome.as_str() {
             "measured" => Outcome::Measured {
-                samples: self.samples(number, id)?,
+                samples: Vec::new(),
                 voids: self.voids(number, id)?,
             },
             "failed" => Outcome::Failed {
@@ -187,8 +200,8 @@ impl Db {
             wall_s: cells.get("wall_s")?,
             cell: cell(cells)?,
             outcome,
-            answers: self.answers(cells.get("sheet")?, &id.to_string())?,
-            remarks: self.remarks(number, id)?,
+            answers: Vec::new(),
+            remarks: Vec::new(),
         })
     }
 
@@ -203,7 +216,7 @@ impl Db {
         rows.into_iter().collect()
     }
 
-    pub(super) fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
+    fn voids(&self, number: i64, run: Uuid) -> Result<Vec<Void>> {
         let query = "SELECT * FROM void WHERE run = ?1 ORDER BY position";
         let rows = self.each(query, [number], |row| {
             let cells = Cells::keyed("void", row, &run);
