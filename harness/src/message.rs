@@ -161,7 +161,8 @@ pub enum Message {
     Done {
         /// The worker's own highest footprint at its measuring points, in bytes.
         footprint: Option<u64>,
-        /// Time inside the model: starting, loading, answering, and rests that a scenario wants.
+        /// Time inside the model: starting, loading, answering, unloading, and rests that a scenario
+        /// wants.
         model_ns: u64,
     },
     /// It did not. Nothing follows.

@@ -73,12 +73,12 @@ pub fn run_epoch(
     let started = Instant::now();
     let worker = child::start(job.launcher, &task)?;
     let mut observer = Observer::start(planned, worker.pid());
-    let (mut ready, mut calls, mut end) = (false, 0, (None, 0));
+    let (mut ready, mut calls, mut end) = (false, 0, None);
     let mut take = |message: Message| match message {
         Message::Done {
             footprint,
             model_ns,
-        } => end = (footprint, model_ns),
+        } => end = Some((footprint, model_ns, started.elapsed())),
         other => {
             let (loaded, trial) = match &other {
                 Message::Loaded(_) => (true, None),
@@ -101,14 +101,14 @@ pub fn run_epoch(
         }
     };
     let ended = worker.finish((deadline, job.timeout.0), &mut take);
-    let wall = started.elapsed();
     ended.map_err(|failure| at_call(failure, ready, calls))?;
-    let (own_peak, model_ns) = end;
-    let seen = observer.end(own_peak);
+    let seen = observer.end(end.and_then(|(own_peak, ..)| own_peak));
     seen.into_iter().for_each(|entry| book(ledger, entry));
     if planned.scenario.metrics().contains(&Metric::Overhead) {
-        let inside = Duration::from_nanos(model_ns).as_secs_f64() / wall.as_secs_f64();
-        book(ledger, Entry::Seen(Metric::Overhead, Some(1.0 - inside)));
+        let overhead = end.map(|(_, model_ns, wall)| {
+            1.0 - Duration::from_nanos(model_ns).as_secs_f64() / wall.as_secs_f64()
+        });
+        book(ledger, Entry::Seen(Metric::Overhead, overhead));
     }
     Ok(())
 }

@@ -139,5 +139,8 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let ended = scenario.run(subject.as_mut(), &mut probe);
     let model_time = probe.model_time;
     ended.map_err(|error| (Stage::Ask, error.to_string()))?;
-    Ok((gauge.footprint(), model_time))
+    let footprint = gauge.footprint();
+    let unloading = Clock::start();
+    drop(subject);
+    Ok((footprint, model_time + unloading.elapsed()))
 }

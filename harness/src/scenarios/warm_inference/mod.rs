@@ -123,7 +123,7 @@ impl Scenario for WarmInference {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {
