@@ -23,7 +23,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("answers.html", include_str!("../../templates/answers.html")),
     ("chart.html", include_str!("../../templates/chart.html")),
     ("check.md", include_str!("../../templates/check.md")),
+    ("choice.html", include_str!("../../templates/choice.html")),
     ("compare.html", include_str!("../../templates/compare.html")),
+    ("compare.js", include_str!("../../templates/compare.js")),
     ("guide.md", include_str!("../../templates/guide.md")),
     (
         "historic.html",
