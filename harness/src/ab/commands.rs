@@ -43,6 +43,11 @@ const NAMES: [&str; 2] = ["base", "head"];
 /// # Errors
 /// When a command cannot be started, fails, or prints no time where it should.
 pub fn run(options: &DuetOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let compared = compare(options, out);
+    options.ending.told(compared, out)
+}
+
+fn compare(options: &DuetOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let waivers = options.ending.waivers()?;
     let series = [measure(options, &mut std::io::stderr())?];
     let mut judgement = judge(&series);

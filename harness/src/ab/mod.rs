@@ -20,6 +20,7 @@ use store::gate::pairs::{Next, STEP, Series, judge, next};
 use store::gate::waiver::{self, Waiver};
 use store::gate::{Judgement, document, pairs_file, text, waiver_file};
 
+use crate::cli::broken_pipe;
 use crate::measure::qos::{self, Awake, Side};
 use crate::parent::Launcher;
 use crate::plan::Plan;
@@ -62,6 +63,18 @@ impl Ending {
         Ok(read.transpose().map_err(Error::msg)?.unwrap_or_default())
     }
 
+    /// The exit code of what was measured, or, for a script, a judgement that says why nothing was.
+    fn told(&self, measured: Result<ExitCode>, out: &mut dyn Write) -> Result<ExitCode> {
+        match measured {
+            Err(error) if self.format == Format::Json && !broken_pipe(&error) => {
+                let judgement = Judgement::broken(&format!("{error:#}"));
+                writeln!(out, "{:#}", document(&judgement))?;
+                Ok(ExitCode::from(judgement.verdict().exit_code()))
+            }
+            measured => measured,
+        }
+    }
+
     /// Applies the waivers, writes the pairs, prints the judgement; the exit code is the judgement's.
     fn close(
         &self,
@@ -91,6 +104,11 @@ impl Ending {
 /// # Errors
 /// When nothing can be measured, or one of the programs is no worker of ours.
 pub fn run(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let compared = compare(options, out);
+    options.ending.told(compared, out)
+}
+
+fn compare(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
     let waivers = options.ending.waivers()?;
     let suite = Suite::load(options.run.suite.as_deref())?;
     let probes = ProbeSet::load(&suite.probes_dir)?;

@@ -137,7 +137,7 @@ impl Check {
                 merge_base: self.merge_base.clone(),
             },
         };
-        let judgement = gate::check(&gate::Check {
+        let asked = gate::Check {
             db: db.to_owned(),
             what,
             rows: match self.counters {
@@ -146,7 +146,14 @@ impl Check {
             },
             waivers: self.waivers.clone(),
             today: Utc::now().date_naive(),
-        })?;
+        };
+        let judgement = match gate::check(&asked) {
+            // A comment and a script are told too; on a terminal it is one line of standard error.
+            Err(error) if !self.shape.is_text() => {
+                Judgement::broken(&format!("{:#}", anyhow::Error::from(error)))
+            }
+            judged => judged?,
+        };
         self.shape.print(&judgement)?;
         Ok(judgement.verdict().exit_code().into())
     }
@@ -161,6 +168,10 @@ impl Compare {
 }
 
 impl Shape {
+    const fn is_text(&self) -> bool {
+        matches!(self.format, Print::Text) && !self.json
+    }
+
     fn print(&self, judgement: &Judgement) -> Result<()> {
         let templates = self.look.read()?;
         let markdown = || gate::markdown(judgement, &templates);

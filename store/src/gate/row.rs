@@ -151,6 +151,15 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// What could not be judged at all, and why.
+    #[must_use]
+    pub fn broken(reason: &str) -> Self {
+        Self {
+            rows: vec![Row::missing("*", reason.to_owned())],
+            ..Self::default()
+        }
+    }
+
     /// Takes in the rows of another comparison, in whose light the verdict is one for both.
     pub fn join(&mut self, other: Self) {
         let both = |own: &mut String, other: String| {
