@@ -36,9 +36,9 @@ collect() {
     rm -f "$folder/all.db"
     [ ! -f "$root/results.db" ] || cp "$root/results.db" "$folder/all.db"
     mkdir -p "$folder/runs"
-    # In parts: a command line has an end, the years have none.
-    find "$folder/kept" "$folder/runs" -name '*.json' -print0 |
-        xargs -0 -n 200 store --db "$folder/all.db" import > "$folder/import.log"
+    # In as many calls as command lines have room for.
+    find "$folder/kept" "$folder/runs" -name '*.json' \
+        -exec store --db "$folder/all.db" import {} + > "$folder/import.log"
     store --db "$folder/all.db" verify
     report html --db "$folder/all.db" --out "$folder/site"
     [ -f "$folder/issue.md" ] || : > "$folder/issue.md"

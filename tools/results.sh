@@ -24,52 +24,52 @@ export GIT_INDEX_FILE=$scratch/index
 export GIT_AUTHOR_NAME=${GIT_AUTHOR_NAME:-vlm-bench} GIT_AUTHOR_EMAIL=${GIT_AUTHOR_EMAIL:-nightly@vlm-bench.invalid}
 export GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
 
-# The commit of the branch, empty where there is no branch. A remote that cannot be asked is an error.
+# Sets `old` to the commit of the branch and fetches it; empty where there is no branch. No command
+# substitution around what may fail: bash would go on after it.
 tip() {
     git ls-remote --refs "$remote" "$branch" > "$scratch/refs"
-    cut -f 1 "$scratch/refs"
+    old=$(cut -f 1 "$scratch/refs")
+    [ -z "$old" ] || git fetch --quiet --no-tags --depth 1 "$remote" "$old"
 }
-
-fetch() { git fetch --quiet --no-tags --depth 1 "$remote" "$1"; }
 
 pull() {
     mkdir -p "$folder"
-    old=$(tip)
+    tip
     [ -n "$old" ] || return 0
-    fetch "$old"
-    # Without names first: an archive of a folder that is not there is an error.
-    git ls-tree -r --name-only "$old" runs/ | sed 's,^runs/,,' > "$scratch/names"
+    git ls-tree -r --name-only "$old" runs/ > "$scratch/names"
     while IFS= read -r name; do
-        git cat-file blob "$old:runs/$name" > "$folder/$name"
+        git cat-file blob "$old:$name" > "$folder/${name##*/}"
     done < "$scratch/names"
 }
 
-# Adds to the tree of a commit; prints the new tree.
-grown() {
+# Sets `tree` to that of the branch with the files of the folder.
+grow() {
     rm -f "$GIT_INDEX_FILE"
-    [ -z "$1" ] || git read-tree "$1"
+    [ -z "$old" ] || git read-tree "$old"
     for file in "$folder"/*.json; do
         [ -f "$file" ] || continue
-        blob=$(git hash-object -w --no-filters "$file")
-        git update-index --add --cacheinfo "100644,$blob,runs/${file##*/}"
+        git hash-object -w --no-filters "$file" > "$scratch/blob"
+        git update-index --add --cacheinfo "100644,$(cat "$scratch/blob"),runs/${file##*/}"
     done
-    git write-tree
+    git write-tree > "$scratch/tree"
+    tree=$(cat "$scratch/tree")
 }
 
 push() {
     try=1
     while [ "$try" -le "$tries" ]; do
-        old=$(tip)
-        [ -z "$old" ] || fetch "$old"
-        tree=$(grown "$old")
+        tip
+        grow
         if [ -n "$old" ] && [ "$(git rev-parse "$old^{tree}")" = "$tree" ]; then
             echo "results: nothing new"
             return 0
         fi
-        sessions=$(git ls-tree -r --name-only "$tree" | wc -l | tr -d ' ')
-        commit=$(git commit-tree "$tree" -m "Results of $sessions sessions")
+        git ls-tree -r --name-only "$tree" > "$scratch/names"
+        sessions=$(wc -l < "$scratch/names" | tr -d ' ')
+        git commit-tree "$tree" -m "Sessions: $sessions" > "$scratch/commit"
+        commit=$(cat "$scratch/commit")
         if git push --quiet --force-with-lease="$branch:$old" "$remote" "$commit:$branch"; then
-            echo "results: $sessions sessions in $commit"
+            echo "results: $sessions sessions, commit $commit"
             return 0
         fi
         echo "results: try $try of $tries: the branch moved on, or cannot be written" >&2

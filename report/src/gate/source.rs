@@ -165,6 +165,14 @@ pub(super) fn baseline(db: &Path, name: &str) -> Result<(Found, Option<String>)>
         let sessions = source.sessions()?;
         return Ok((Found { source, sessions }, None));
     }
+    // A branch could be called so, but a file that is not there is meant.
+    let extension = Path::new(name).extension().unwrap_or_default();
+    if extension == "db" || extension == "json" {
+        return Err(Error::Input {
+            place: name.to_owned(),
+            reason: "is no file".to_owned(),
+        });
+    }
     let source = Source::open(db)?;
     if let Some(session) = by_id(&source, name)? {
         let sessions = vec![session];
