@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Error;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use store::manual::Manual;
 
 use crate::doctor::{self, DoctorOptions, NoiseFloor};
 use crate::generate_command::{self, Conversation, GenerateOptions};
@@ -38,6 +39,9 @@ enum Command {
     /// Compares two builds of this program on this machine, in turn, and says whether one is slower.
     #[command(after_help = ab::EXAMPLES)]
     Ab(ab::AbArgs),
+    /// Compares two commands on this machine, in turn, and says whether one is slower.
+    #[command(after_help = ab::DUET_EXAMPLES)]
+    Duet(ab::DuetArgs),
     /// Lists models, backends with their devices, and scenarios: what is here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
@@ -50,6 +54,8 @@ enum Command {
     /// Gives one greedy answer, for debugging and parity.
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(GenerateArgs),
+    #[command(flatten)]
+    Manual(Manual),
     /// Runs one epoch for a parent process: a task as JSON on stdin, messages on stdout.
     #[command(hide = true)]
     Worker,
@@ -97,6 +103,13 @@ fn network(offline: bool) -> Network {
     match offline || on {
         true => Network::Off,
         false => Network::Allowed,
+    }
+}
+
+const fn readiness(strict: bool) -> Readiness {
+    match strict {
+        true => Readiness::Required,
+        false => Readiness::Marked,
     }
 }
 
@@ -175,10 +188,7 @@ impl RunArgs {
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
             seed: self.seed,
-            readiness: match self.strict {
-                true => Readiness::Required,
-                false => Readiness::Marked,
-            },
+            readiness: readiness(self.strict),
             weights: weights(&self.weights)?,
             network: network(self.offline),
             timeout: duration::parse(&self.timeout)
@@ -325,7 +335,7 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let cannot = match cli.command {
-        Command::Ab(_) => ab::BROKEN,
+        Command::Ab(_) | Command::Duet(_) => ab::BROKEN,
         _ => CANNOT,
     };
     match run(cli.command) {
@@ -346,7 +356,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     let ab = std::env::args_os()
         .nth(1)
-        .is_some_and(|command| command == "ab");
+        .is_some_and(|command| command == "ab" || command == "duet");
     match (error.use_stderr(), ab) {
         (false, _) => ExitCode::SUCCESS,
         (true, true) => ExitCode::from(ab::BROKEN),
@@ -367,6 +377,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::Ab(args) => crate::ab::run(&args.options().map_err(Error::msg)?, &mut out),
+        Command::Duet(args) => crate::ab::commands::run(&args.options(), &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args.options(), &mut out),
         Command::Fetch(args) => {
@@ -374,6 +385,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Generate(args) => {
             generate_command::run(&args.options().map_err(Error::msg)?, &mut out)
+        }
+        Command::Manual(manual) => {
+            manual.run(Cli::command(), &mut out)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Worker => {
             drop(out);

@@ -102,10 +102,7 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     }
     qos::settle(Side::Parent);
     let _awake = Awake::hold();
-    let problems = problems(&plan);
-    if let (Some(problem), Readiness::Required) = (problems.first(), options.readiness) {
-        bail!("not fit to measure: {problem}; `harness doctor` says more");
-    }
+    let problems = fitness(&plan, options.readiness)?;
     let mut book = Book::open(options, &suite, &plan)?;
     let launcher = Launcher::own().context("cannot find this program")?;
     let mut campaign = Campaign::new(&plan, &launcher, &suite.probes_dir, options.timeout);
@@ -156,6 +153,17 @@ fn nothing(wanted: &Wanted) -> String {
 }
 
 /// What speaks against measuring now, one line each.
+///
+/// # Errors
+/// Where anything does and a fit machine is required.
+pub(crate) fn fitness(plan: &Plan, readiness: Readiness) -> Result<Vec<String>> {
+    let problems = problems(plan);
+    if let (Some(problem), Readiness::Required) = (problems.first(), readiness) {
+        bail!("not fit to measure: {problem}; `harness doctor` says more");
+    }
+    Ok(problems)
+}
+
 fn problems(plan: &Plan) -> Vec<String> {
     let weights = plan.cells.iter().map(|cell| cell.model.weight_bytes);
     let found = doctor::preflight(weights.max().unwrap_or(0));

@@ -2,6 +2,7 @@
 //! local cache, or made of random weights.
 
 pub mod address;
+pub mod bundle;
 pub mod cache;
 mod download;
 mod http;
@@ -83,17 +84,19 @@ impl Model {
 }
 
 /// The `datasets` folder: of the nearest ancestor that has one, else of the source tree this
-/// program was built from.
+/// program was built from, else what it carries along, unpacked in the cache folder.
 ///
 /// # Errors
-/// When there is neither.
+/// When there is none of them.
 pub fn datasets_dir() -> Result<PathBuf> {
     let here = std::env::current_dir().context("no current folder")?;
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     let near = here.ancestors().map(|dir| dir.join("datasets"));
     let is_ours = |dir: &PathBuf| dir.join("suites").is_dir() && dir.join("checkpoints").is_dir();
-    let found = near.chain([built]).find(is_ours);
-    found.context("no datasets folder: run inside a checkout of vlm-bench")
+    if let Some(found) = near.chain([built]).find(is_ours) {
+        return Ok(found);
+    }
+    bundle::unpacked()?.context("no datasets folder: run inside a checkout of vlm-bench")
 }
 
 /// Names of the embedded checkpoints, sorted.
