@@ -92,6 +92,7 @@ impl AbArgs {
             pairs: self.pairs,
             waivers: self.waivers.map(|file| (file, Utc::now().date_naive())),
             run: RunOptions {
+                server: None,
                 suite: self.suite,
                 models: self.models,
                 backends: backends.collect::<Result<_, _>>()?,
