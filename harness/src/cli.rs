@@ -18,7 +18,7 @@ use crate::scenarios;
 use crate::session::{self, Format, Readiness, RunOptions, Storage};
 use crate::source::{Network, WeightsChoice};
 use crate::subject::Stop;
-use crate::{fetch, list, worker};
+use crate::{fetch, list, served, worker};
 
 /// Exit code where a command could not do its work at all.
 const CANNOT: u8 = 2;
@@ -68,6 +68,7 @@ Examples:
   harness run                                   the embedded checkpoints, every scenario
   harness run --model ~/models/SmolVLM-500M-Instruct --profile standard
   harness run --model SmolVLM-500M-Instruct --weights dummy --scenario warm-inference
+  harness run --backend openai --url http://127.0.0.1:8080    a server: llama.cpp, Ollama, vLLM, …
   harness run --resume                          goes on where the last run was cut off";
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -131,9 +132,17 @@ struct RunArgs {
     /// on the hub; repeatable
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Tensor library; repeatable [default: the best one of this machine]
+    /// Tensor library, candle or mlx, repeatable; or openai: the server at --url [default: the best
+    /// library of this machine]
     #[arg(long = "backend", value_name = "NAME")]
     backends: Vec<String>,
+    /// OpenAI-compatible server to measure, with or without /v1; its key, if it wants one, is taken from
+    /// OPENAI_API_KEY
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Process of the server, for its memory, where it cannot be found by its port
+    #[arg(long, value_name = "PID", requires = "url")]
+    server_pid: Option<u32>,
     /// Where it computes: cpu, metal or cuda [default: the best there is]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
@@ -179,10 +188,13 @@ impl RunArgs {
     fn options(self) -> Result<RunOptions, String> {
         let scenarios = self.scenarios.iter().map(|name| scenarios::find(name));
         let backends = self.backends.iter().map(|name| name.parse::<Backend>());
+        let backends = backends.collect::<Result<Vec<_>, _>>()?;
+        let server = self.server(&backends)?;
         Ok(RunOptions {
+            server,
             suite: self.suite,
             models: self.models,
-            backends: backends.collect::<Result<_, _>>()?,
+            backends,
             device: self.device.map(|name| name.parse()).transpose()?,
             precision: self.precision.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
@@ -200,6 +212,51 @@ impl RunArgs {
             },
             format: format(self.json),
         })
+    }
+}
+
+impl RunArgs {
+    /// The server to measure; refused beside what is said of models of our own.
+    fn server(&self, backends: &[Backend]) -> Result<Option<served::Wanted>, String> {
+        let asked = backends.contains(&Backend::OpenAi);
+        let (Some(url), true) = (&self.url, asked) else {
+            return match (&self.url, asked) {
+                (None, false) => Ok(None),
+                (None, true) => {
+                    Err("--backend openai: name its server by --url http://HOST:PORT".to_owned())
+                }
+                (Some(_), _) => Err("--url: is for --backend openai".to_owned()),
+            };
+        };
+        let ours = [
+            (
+                backends.len() > 1,
+                "--backend openai: measure other backends in a run of their own",
+            ),
+            (
+                self.device.is_some(),
+                "--device: a server computes where it was started to",
+            ),
+            (
+                self.precision != "native",
+                "--precision: a server's is its own",
+            ),
+            (
+                self.weights != "published",
+                "--weights: a server's are its own",
+            ),
+        ];
+        if let Some((_, why)) = ours.into_iter().find(|(set, _)| *set) {
+            return Err(why.to_owned());
+        }
+        let address: served::Address = url.parse()?;
+        if network(self.offline) == Network::Off && !address.is_here() {
+            return Err(format!(
+                "--url {address}: is on another machine, and --offline touches no network"
+            ));
+        }
+        let process = self.server_pid;
+        Ok(Some(served::Wanted { address, process }))
     }
 }
 

@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use store::Metric;
 
-use crate::measure::now_ns;
+use crate::measure::{self, now_ns};
 use crate::message::{Cache, Epoch, Message, Task};
 use crate::page_cache;
 use crate::plan::Planned;
+use crate::served::Server;
 
 pub(crate) use campaign::cool_down;
 pub use campaign::{Campaign, Measured, Watch};
@@ -68,11 +69,13 @@ pub fn run_epoch(
         neighbour: planned.neighbour.clone(),
         residency,
         references: ledger.references.clone(),
+        server: planned.model.server.clone().map(with_processes),
         spawned_ns: now_ns(),
     };
+    let processes = task.server.as_ref().map(|(_, processes)| processes.clone());
     let started = Instant::now();
     let worker = child::start(job.launcher, &task)?;
-    let mut observer = Observer::start(planned, worker.pid());
+    let mut observer = Observer::start(planned, worker.pid(), processes.as_deref());
     let (mut ready, mut calls, mut end) = (false, 0, None);
     let mut take = |message: Message| match message {
         Message::Done {
@@ -111,6 +114,12 @@ pub fn run_epoch(
         book(ledger, Entry::Seen(Metric::Overhead, overhead));
     }
     Ok(())
+}
+
+/// A server with its processes as they are now: some start one when a model is first wanted.
+fn with_processes(server: Server) -> (Server, Vec<u32>) {
+    let processes = server.process.map(measure::family);
+    (server, processes.unwrap_or_default())
 }
 
 /// Says at which call a worker failed, once the model was ready and so many were done.

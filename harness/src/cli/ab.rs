@@ -155,6 +155,7 @@ impl AbArgs {
             head: self.head,
             ending: self.ending.options(),
             run: RunOptions {
+                server: None,
                 suite: self.suite,
                 models: self.models,
                 backends: backends.collect::<Result<_, _>>()?,

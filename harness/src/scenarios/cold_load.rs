@@ -63,7 +63,7 @@ impl Scenario for ColdLoad {
     }
 
     fn needs(&self) -> Needs {
-        Needs::AnyWeights
+        Needs::Loading
     }
 
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {

@@ -19,6 +19,7 @@ use crate::dummy;
 use crate::models::published::{PUBLISHED, Published, find};
 use crate::progress::Style;
 use crate::progress::download::Display;
+use crate::served::Server;
 use crate::weights::weight_files;
 use address::Address;
 use cache::{Cache, Snapshot};
@@ -49,7 +50,7 @@ pub struct Model {
     pub name: String,
     /// Folder in the published layout.
     pub dir: PathBuf,
-    /// `embedded`, `published`, `local` or `dummy`.
+    /// `embedded`, `published`, `local`, `dummy` or `served`.
     pub weights: &'static str,
     /// A commit, or a digest of the weights.
     pub revision: String,
@@ -57,6 +58,8 @@ pub struct Model {
     pub weight_files: Vec<PathBuf>,
     /// Their bytes.
     pub weight_bytes: u64,
+    /// The server that holds it, where it is no folder.
+    pub server: Option<Server>,
 }
 
 impl Model {
@@ -79,6 +82,7 @@ impl Model {
             revision,
             weight_files,
             weight_bytes,
+            server: None,
         })
     }
 }

@@ -74,7 +74,7 @@ impl Scenario for Lifecycle {
     }
 
     fn needs(&self) -> Needs {
-        Needs::AnyWeights
+        Needs::Loading
     }
 
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {

@@ -61,6 +61,7 @@ impl Scenario for StateDrift {
     fn metrics(&self) -> &'static [Metric] {
         &[
             Metric::ExactMatch,
+            Metric::SameText,
             Metric::DivergedAt,
             Metric::DivergedCall,
             Metric::LogitDelta,
