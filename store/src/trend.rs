@@ -5,7 +5,7 @@
 //! penalty (optimal partitioning: Jackson et al., IEEE Signal Processing Letters 12, 2005; pruned
 //! as in Killick, Fearnhead and Eckley, JASA 107, 2012). Before, lone bad nights are drawn to the
 //! middle of their neighbours; afterwards every cut must pass a test against the nights around it.
-//! A cut that three nights support is confirmed.
+//! A cut that three nights support is confirmed; what the last nights hint at before is told as such.
 //!
 //! Reading in order is what keeps identity: what was confirmed on a night depends on nothing that
 //! came later, so a point found once keeps its place to within one night however many are appended,
@@ -36,7 +36,8 @@ pub const CONFIRMED_AFTER: usize = 3;
 pub enum State {
     /// One night lies far off: perhaps a bad night. Never a regression yet.
     Suspect,
-    /// Two nights in a row lie far off, and agree.
+    /// Two nights in a row lie far off, and agree; or five lie off on one side of a level too restless
+    /// for a cut.
     Probable,
     /// Three nights or more.
     Confirmed,

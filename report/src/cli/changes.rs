@@ -23,8 +23,8 @@ Examples:
 
 A series is one metric of one cell on one machine, of one branch, suite and profile. Other weights,
 threads, power or kind of build end what is comparable. One night far off is a suspect, two that agree are
-probable, three are confirmed. An id stays when nights are appended. Changes of one machine, night
-and direction are one incident.
+probable, or five off on one side of a restless series; three are confirmed. An id stays when nights
+are appended. Changes of one machine, night and direction are one incident.
 
 A series file is {\"mean\": [1.0, …]} (null is a gap, \"breaks\": [40] ends what is comparable), one
 such object a line, or CSV with the values in column mean or value, else the last. It needs no

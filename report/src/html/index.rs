@@ -161,7 +161,7 @@ fn legend() -> Vec<Fact> {
         ("*", "Noisy: over a tenth of the trials lie far from the median of their process."),
         ("Void", "A figure that was taken and refused, with the reason. It enters no statistics; a × marks it in a trend."),
         ("Status", "Given by the numbered rule printed with it: R1 not measured, R2 broken, R3 blind, R4 state issues, R6 vision only, R7 best at something, R8 reliable."),
-        ("Change", "One night far off is a suspect, two that agree are probable, three are confirmed. Changes of one machine, night and direction are one incident."),
+        ("Change", "One night far off is a suspect, two that agree are probable, or five off on one side of a restless series; three are confirmed. Changes of one machine, night and direction are one incident."),
     ];
     facts.into_iter().map(|(term, detail)| fact(term, detail)).collect()
 }

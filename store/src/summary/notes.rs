@@ -10,17 +10,36 @@ use crate::run::{Outcome, Remark, RemarkKind, Run, Stage, Void};
 
 /// One line without control characters.
 ///
-/// Line breaks and tabs become spaces. Other controls, which could recolour a terminal, and the
-/// direction overrides, which could reorder what a reader sees, become U+FFFD.
+/// Line breaks and tabs become spaces. Other controls, which could recolour a terminal, and what has
+/// no width or turns the direction of writing, which could hide or reorder what a reader sees, become
+/// U+FFFD.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let safe = |c: char| match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
+        '\n' | '\r' | '\t' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        c if c.is_control() || is_format(c) => '\u{fffd}',
         c => c,
     };
     text.chars().map(safe).collect()
+}
+
+/// Whether a character only tells how others are written: the category Cf of Unicode, but for the joiner
+/// of emoji and its opposite, which many scripts need, and the signs above numbers, which are seen.
+const fn is_format(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// Why a line stands below the table.

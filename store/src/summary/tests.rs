@@ -443,3 +443,20 @@ fn a_metric_of_another_scenario_never_stands_in() {
         .position(|header| header.starts_with("Avg Inference"));
     assert_eq!(at.map(|at| cells[0][at].as_str()), Some("n/a"));
 }
+
+#[test]
+fn no_text_moves_or_hides_what_is_printed_around_it() {
+    let check = |text: &str, expected: &str| {
+        assert_eq!(notes::one_line(text), expected, "{text:?}");
+    };
+    check("a\nb\tc\u{2028}d\u{85}e", "a b c d e");
+    check("\u{1b}[31m", "\u{fffd}[31m");
+    for sign in "\u{61c}\u{200e}\u{202e}\u{2066}\u{200b}\u{ad}\u{feff}\u{fffa}\u{e0041}".chars() {
+        check(&format!("x{sign}y"), "x\u{fffd}y");
+    }
+    // A family is joined by what has no width, and Persian parts words by it.
+    check(
+        "👩\u{200d}👧 می\u{200c}خواهم",
+        "👩\u{200d}👧 می\u{200c}خواهم",
+    );
+}

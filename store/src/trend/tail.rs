@@ -1,10 +1,11 @@
 //! What the last nights hint at before there are enough to confirm it.
 
 use super::State;
-use super::level::{Level, half_width};
+use super::level::{Level, Place, half_width, measured};
 use super::partition::{SHORTEST, Stretch};
 use super::sieve::{AROUND, SMALLEST, variance};
 use super::tracker::Tracker;
+use crate::stats::median;
 
 /// Nights of one level that must stand before anything is suspected.
 const KNOWN: usize = 6;
@@ -22,9 +23,65 @@ const AGREE: f64 = 0.5;
 /// differ by noise alone, two spikes in a row by more.
 const ALIKE: f64 = 4.2;
 
-/// The change that the last two nights, or the last one, may be the beginning of.
+/// Nights of a run. The fifth night is the last on which a step of ten percent is still found soon.
+const RUN: usize = 5;
+
+/// Nights before a run, at most, that tell where the level lies and how far nights stray from it. Many,
+/// for a level that wavers for a week looks like a step beside the week before.
+const LEVEL: usize = 95;
+
+/// The least of them: a spread of fewer says little.
+const LEVEL_KNOWN: usize = 30;
+
+/// Deviations by which each night of a run must lie off. Of normal nights one in a hundred thousand
+/// ends such a run; spikes in between end it, however far they reach.
+const ASIDE: f64 = 1.35;
+
+/// Makes the median distance from the median a standard deviation.
+const FROM_MEDIAN: f64 = 1.4826;
+
+/// The change that the last nights may be the beginning of: a run of them, two, or a lone one.
 pub(super) fn change(tracker: &Tracker, values: &[f64]) -> Option<Level> {
-    off(tracker, values, State::Probable).or_else(|| off(tracker, values, State::Suspect))
+    run(tracker, values)
+        .or_else(|| off(tracker, values, State::Probable))
+        .or_else(|| off(tracker, values, State::Suspect))
+}
+
+/// A run of nights on one side of a level, which wavers too much for a cut to be confirmed yet.
+fn run(tracker: &Tracker, values: &[f64]) -> Option<Level> {
+    let index = values.len().checked_sub(RUN)?;
+    let start = tracker.last_cut().max(index.saturating_sub(LEVEL));
+    if index < start + LEVEL_KNOWN {
+        return None;
+    }
+    // The distances from the middle, not from night to night: they hold the wavering as well.
+    let level = &values[start..index];
+    let middle = median(level)?;
+    let distances: Vec<f64> = level.iter().map(|value| (value - middle).abs()).collect();
+    let spread = FROM_MEDIAN * median(&distances)?;
+    // More than half of the nights may be equal.
+    let spread = if spread > 0.0 {
+        spread
+    } else {
+        tracker.middle()
+    };
+    let side = (values[index] - middle).signum();
+    let nights = values[index..].iter();
+    let weakest = nights
+        .map(|value| side * (value - middle))
+        .fold(f64::INFINITY, f64::min);
+    let place = Place {
+        from: start,
+        index,
+        to: values.len(),
+        found: index,
+    };
+    let found = measured(place, tracker.sums(), tracker.noise());
+    let difference = side * (found.after - found.before);
+    (weakest >= ASIDE * spread && difference >= SMALLEST).then_some(Level {
+        state: State::Probable,
+        ..found
+    })
 }
 
 fn off(tracker: &Tracker, values: &[f64], state: State) -> Option<Level> {

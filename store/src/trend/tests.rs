@@ -118,6 +118,27 @@ fn two_nights_are_probable_only_where_noise_explains_their_difference() {
 }
 
 #[test]
+fn five_nights_on_one_side_are_probable_where_spikes_hide_the_step() {
+    let check = |back: Option<usize>, expected: &[(usize, State, usize)]| {
+        let mut values = calm(&mut Rng::new(4), 85);
+        for night in (0..80).step_by(4) {
+            values[night] *= 1.2;
+        }
+        let mut values = stepped(values, 80, 1.08);
+        if let Some(night) = back {
+            values[night] = 100.0;
+        }
+        let changes = trend(&values, &[]).changes;
+        let found = changes
+            .iter()
+            .map(|point| (point.index, point.state, point.nights));
+        assert_eq!(found.collect::<Vec<_>>(), expected, "{changes:?}");
+    };
+    check(None, &[(80, State::Probable, 5)]);
+    check(Some(82), &[]);
+}
+
+#[test]
 fn calm_and_wild_series_stay_silent() {
     // Bound: one false point in 10,000 nights; measured far below by the bench.
     let check = |name: &str, night: fn(&mut Rng) -> f64| {

@@ -133,6 +133,11 @@ impl Tracker {
         self.noise.deviation()
     }
 
+    /// The same, which no spike reaches.
+    pub(super) fn middle(&self) -> f64 {
+        self.noise.middle()
+    }
+
     /// Sums of the values, lone bad nights drawn in.
     pub(super) const fn sums(&self) -> &Sums {
         self.partition.sums()
