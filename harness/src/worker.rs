@@ -94,9 +94,9 @@ fn say(message: &Message) {
 fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
     if let Some((server, processes)) = &task.server {
-        let mut subject = Remote::new(server);
+        let subject = Box::new(Remote::new(server));
         let gauge = ServerProcesses(processes.clone());
-        return sit(task, scenario, &mut subject, (&gauge, Birth::default()));
+        return sit(task, scenario, subject, (&gauge, Birth::default()));
     }
     let (backend, device) = (task.backend, task.device);
     let place = Place { backend, device };
@@ -106,7 +106,7 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let (base, read_before) = (gauge.held(), gauge.disk_read());
     let in_use = models::memory(place).ok().and_then(|memory| memory.active);
     let clock = Clock::start();
-    let mut subject = models::load(&task.model, backend, device, task.precision)
+    let subject = models::load(&task.model, backend, device, task.precision)
         .map_err(|error| (Stage::Load, error.to_string()))?;
     let (load, slept) = (clock.elapsed(), clock.slept());
     let read = gauge
@@ -123,14 +123,14 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
         in_use,
         slept,
     };
-    sit(task, scenario, subject.as_mut(), (&gauge, birth))
+    sit(task, scenario, subject, (&gauge, birth))
 }
 
-/// Runs the scenario with what is ready for it.
+/// Runs the scenario with what is ready for it, and unloads that.
 fn sit(
     task: &Task,
     scenario: &dyn Scenario,
-    subject: &mut dyn Subject,
+    mut subject: Box<dyn Subject>,
     (gauge, birth): (&dyn Gauge, Birth),
 ) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let (backend, device) = (task.backend, task.device);
@@ -153,7 +153,7 @@ fn sit(
         gauge,
         out: &mut |message| say(&message),
     };
-    let ended = scenario.run(subject, &mut probe);
+    let ended = scenario.run(subject.as_mut(), &mut probe);
     let model_time = probe.model_time;
     for text in subject.notes().to_vec() {
         say(&Message::Finding { text });

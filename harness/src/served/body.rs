@@ -34,7 +34,7 @@ impl Extra {
         match self {
             Self::Usage => Some(json!({"include_usage": true})),
             Self::Seed => Some(json!(0)),
-            Self::IgnoreEnd => (request.stop == Stop::AtLimit).then(|| json!(true)),
+            Self::IgnoreEnd => (request.stop == Stop::AtLimit).then_some(json!(true)),
             Self::NoCache => Some(json!(false)),
         }
     }
