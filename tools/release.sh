@@ -43,6 +43,8 @@ archive() {
     trap 'rm -rf "$scratch"' EXIT
     fill "$bin" "$scratch/$name"
     slim "$scratch/$name/bin"
+    # MLX looks for its kernels beside the program before it looks where they were built.
+    [ -z "${MLX_RS_METAL_PATH:-}" ] || cp "$MLX_RS_METAL_PATH/mlx.metallib" "$scratch/$name/bin/"
     time=$(git -C "$root" log -1 --format=%ct 2> /dev/null || echo 0)
     mkdir -p "$out"
     # Both tars know these: a list of names, numbers for owners. Times are set beforehand.
