@@ -53,6 +53,7 @@
 
   const state = { range: "all", log: false, shown: null, chart: null };
   let sessions = null;
+  let turned = new Map();
   const charts = [];
 
   const readState = () => {
@@ -78,8 +79,14 @@
   // Plotly reads a little markup in texts; ours are foreign and hold none. Characters that no SVG may hold go.
   const plain = (text) => text.toWellFormed().replace(/[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd")
     .replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  const wrapped = (text) => plain(text).replace(/(.{60,80}?) /g, "$1<br>");
-  const time = (at) => Date.parse(`${sessions.at[at].replace(" ", "T")}Z`);
+  // Thousands of points share most of their texts, and all charts their times: each is worked out once.
+  const wraps = new Map();
+  const wrapped = (text) => {
+    if (!wraps.has(text)) wraps.set(text, plain(text).replace(/(.{60,80}?) /g, "$1<br>"));
+    return wraps.get(text);
+  };
+  const times = [];
+  const time = (at) => (times[at] ??= Date.parse(`${sessions.at[at].replace(" ", "T")}Z`));
   const withUnit = (chart, value) => `${value}${chart.data.unit ? ` ${chart.data.unit}` : ""}`;
 
   /** What a list says of a point; lists of details end where the points do. */
@@ -98,15 +105,14 @@
     if (sessions.origin) lines.push(sessions.origin[line.at[i]]);
     if (sessions.commit) lines.push(sessions.commits[sessions.commit[line.at[i]]]);
     if (sessions.environment) lines.push(sessions.environments[sessions.environment[line.at[i]]]);
-    const turn = sessions.turns?.find((turn) => turn.at === line.at[i]);
-    if (turn) lines.push(`◆ conditions changed: ${turn.text}`);
+    if (turned.has(line.at[i])) lines.push(`◆ conditions changed: ${turned.get(line.at[i])}`);
     return lines;
   };
 
   /** The positions of a line's points within the chosen time. */
   const within = (chart, line) => {
     const all = [...line.y.keys()];
-    return line.at ? all.filter((i) => time(line.at[i]) >= chart.since) : all;
+    return line.at && chart.since > -Infinity ? all.filter((i) => time(line.at[i]) >= chart.since) : all;
   };
 
   const colourOf = (line, colours) => colours.lines[line.variant % 8];
@@ -230,7 +236,7 @@
     };
   };
   const MOST = 12;
-  const NEAR = 48;
+  const NEAR = 84;
   const TONE = (colours) => ({ regression: colours.bad, improvement: colours.good });
 
   const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false };
@@ -238,10 +244,22 @@
   const draw = (chart) => {
     const newest = sessions && sessions.at.length ? time(sessions.at.length - 1) : 0;
     chart.since = newest - RANGES[state.range];
-    const colours = palette(false);
+    const colours = palette(printing);
     return Plotly.react(chart.plot, traces(chart, colours), layout(chart, colours), CONFIG);
   };
   const redraw = () => charts.filter((chart) => chart.drawn).forEach(draw);
+
+  /** On paper all charts are there, and light. */
+  let printing = false;
+  const startPrint = () => {
+    const print = (now) => {
+      printing = now;
+      redraw();
+      if (now) charts.filter((chart) => !chart.drawn).forEach(start);
+    };
+    addEventListener("beforeprint", () => print(true));
+    addEventListener("afterprint", () => print(false));
+  };
 
   // --- One chart's own tools and keys.
 
@@ -354,20 +372,30 @@
     return chart;
   };
 
-  /** Draws what has come near the window; the rest waits until it does. */
+  const start = (chart) => {
+    chart.data = json(chart.figure.querySelector("script.data"));
+    for (const line of chart.data.lines) {
+      if (line.from !== undefined) line.at = line.y.map((_, i) => line.from + i);
+    }
+    chart.drawn = true;
+    draw(chart);
+    addTools(chart);
+  };
+
+  /** Draws what has come near the window, one chart at a time, so that the first is seen early; the rest waits. */
   const watch = () => {
+    const near = [];
+    const next = () => {
+      const chart = near.shift();
+      if (!chart.drawn) start(chart);
+      if (near.length) setTimeout(next);
+    };
     const seen = new IntersectionObserver((entries) => {
-      for (const entry of entries.filter((entry) => entry.isIntersecting)) {
-        const chart = charts.find((chart) => chart.plot === entry.target);
-        seen.unobserve(chart.plot);
-        chart.data = json(chart.figure.querySelector("script.data"));
-        for (const line of chart.data.lines) {
-          if (line.from !== undefined) line.at = line.y.map((_, i) => line.from + i);
-        }
-        chart.drawn = true;
-        draw(chart);
-        addTools(chart);
-      }
+      const plots = entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target);
+      plots.forEach((plot) => seen.unobserve(plot));
+      const idle = near.length === 0;
+      near.push(...charts.filter((chart) => plots.includes(chart.plot)));
+      if (idle && near.length) next();
     }, { rootMargin: "200px" });
     charts.forEach((chart) => seen.observe(chart.plot));
   };
@@ -405,8 +433,10 @@
     const listed = document.getElementById("sessions");
     if (!listed || typeof Plotly === "undefined") return;
     sessions = json(listed);
+    turned = new Map((sessions.turns || []).map((turn) => [turn.at, turn.text]));
     document.querySelectorAll(".chart").forEach(startChart);
     startControls();
+    startPrint();
     watch();
     if (state.chart) document.getElementById(state.chart)?.scrollIntoView();
   });

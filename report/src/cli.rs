@@ -57,7 +57,7 @@ With --date: the sessions of that day (UTC), else the guide imported for it. Wit
     /// List the nights on which a figure took another level: when, by how much, how sure
     #[command(after_help = changes::EXAMPLES)]
     Changes(changes::Changes),
-    /// Write the trend page, one file that needs no network
+    /// Write the pages, a folder that needs no network
     #[command(after_help = "Examples:
   report html
   report html --out public --open
@@ -132,7 +132,7 @@ struct Guide {
 
 #[derive(Debug, Args)]
 struct Html {
-    /// Folder to write index.html into; made if it is not there
+    /// Folder to write index.html and the other pages into; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "site")]
     out: PathBuf,
     /// Newest sessions of each machine that get a page with every raw value

@@ -14,6 +14,7 @@ mod index;
 mod json;
 mod lines;
 mod model;
+mod older;
 mod outputs;
 mod plot;
 mod policy;
@@ -26,10 +27,12 @@ mod table;
 mod trend;
 mod words;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use serde::Serialize;
@@ -102,9 +105,9 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
 fn runs((db, site): (&Db, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
     let mut recent = Recent::default();
     let noise = db.noise(&place.key)?;
-    // Newer ones, which this one is judged against; the newest last.
-    let mut heads: VecDeque<Side> = VecDeque::new();
-    for session in site.shown(place) {
+    // Newer ones that are judged against this one, with their places.
+    let mut heads: Vec<(usize, Side)> = Vec::new();
+    for (at, session) in site.shown(place).enumerate() {
         let (session, runs) = (session.clone(), runs_of(db, session)?);
         let base = Side { session, runs };
         recent.add(&base);
@@ -116,12 +119,12 @@ fn runs((db, site): (&Db, &Site), place: &Place, out: &Output<'_>) -> Result<Rec
         out.page(&Path::new("run").join(file), "run.html", &page)?;
         let figures = sheet::Figures::of(&page.models);
         out.script(&base.session.id.to_string(), &figures)?;
-        for head in &heads {
+        heads.retain(|&(head, _)| sheet::is_judged(head, at));
+        for (_, head) in &heads {
             let verdicts = sheet::Verdicts::of(&gate::of_two(&base, head, &noise));
             out.script(&sheet::pair(&base.session, &head.session), &verdicts)?;
         }
-        heads.push_front(base);
-        heads.truncate(sheet::JUDGED);
+        heads.push((at, base));
     }
     Ok(recent)
 }
@@ -155,23 +158,23 @@ fn comparison(
     Ok(runs.map(|run| run.cell.model.clone()).collect())
 }
 
-/// The pages of all machines, on all cores: each core reads for itself.
+/// The pages of all machines, on all cores: each core reads for itself and takes the next machine when it is done.
 fn machines(site: &Site, db: &Path, out: &Output<'_>) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let written = |part: &[Place]| -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<()> {
         let db = Db::open_existing(db)?;
-        part.iter()
-            .try_for_each(|place| machine((&db, site), place, out))
+        while let Some(place) = site.places.get(next.fetch_add(1, Ordering::Relaxed)) {
+            machine((&db, site), place, out)?;
+        }
+        Ok(())
     };
     thread::scope(|scope| {
-        let parts = site.places.chunks(site.places.len().div_ceil(cores).max(1));
-        let workers: Vec<_> = parts
-            .map(|part| (part, scope.spawn(move || written(part))))
-            .collect();
-        // A worker that died left pages out: its part is written again here.
+        let cores = cores.min(site.places.len());
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
         workers
             .into_iter()
-            .try_for_each(|(part, worker)| worker.join().unwrap_or_else(|_| written(part)))
+            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
     })
 }
 

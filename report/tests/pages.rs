@@ -83,6 +83,21 @@ fn the_pages_of_a_sample_hold_every_part() {
 }
 
 #[test]
+fn what_was_refused_years_ago_is_counted() {
+    let pages = pages(fixture::years_database);
+    let model = pages.iter().find(|(name, _)| name.starts_with("model/"));
+    let (_, model) = model.unwrap();
+    for needed in [
+        "3 refused or failed</span> before 2025-12-07",
+        "the machine slept during the trial<span class=\"sub\">12 values of decode, warm-inference, in 2 runs from 2025-11-03 to 2025-11-04",
+        "failed: no answer within 10 min",
+        "in 1 run on 2025-11-04",
+    ] {
+        assert!(model.contains(needed), "{needed}");
+    }
+}
+
+#[test]
 fn a_database_without_runs_says_so() {
     let pages = pages(fixture::import);
     assert!(pages["index.html"].contains("No run of our own"));

@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 pub use acknowledgement::Acknowledgement;
 pub use merge::{Merged, merge};
+pub use newest::Refused;
 pub use noise::Noise;
 pub use prune::{Pruned, Retention};
 pub use series::Wanted;

@@ -91,13 +91,13 @@ fn scope(places: &[Place]) -> String {
 
 fn machine(site: &Site, at: usize) -> Machine {
     let (places, place) = (&site.places, &site.places[at]);
-    let entries = place.entries();
+    let entries = site.entries(place);
     let pick = |(other, place): (usize, &Place)| Pick {
         key: place.key.clone(),
         name: place.name(),
         current: other == at,
     };
-    let backends = table::backends(&entries).into_iter().map(|name| Backend {
+    let backends = table::backends(entries).into_iter().map(|name| Backend {
         id: slug(&name),
         name,
     });
@@ -115,9 +115,9 @@ fn machine(site: &Site, at: usize) -> Machine {
         caption: format!(
             "Newest figures of every model, {day}. Below each figure its spread and sample count."
         ),
-        advice: advice(&entries),
-        table: table::table(place, &entries),
-        notes: table::notes_of(&entries),
+        advice: advice(entries),
+        table: table::table(place, entries),
+        notes: table::notes_of(entries),
         windows: recent::windows(site, place),
         older: place.sessions.len() - shown.len(),
         sessions: shown,

@@ -12,6 +12,7 @@ use super::files::slug;
 use super::frame::Frame;
 use super::json;
 use super::lines::{Stamp, Turn, Variant, key};
+use super::older::{self, Older};
 use super::outputs::{self, Outputs};
 use super::recent::{self, IncidentView};
 use super::session;
@@ -47,6 +48,8 @@ struct Page {
     links: Vec<Link>,
     table: Table,
     notes: Notes,
+    /// What was refused before the nights whose refusals are in the charts.
+    older: Option<Older>,
     changes: Vec<IncidentView>,
     variants: Vec<Variant>,
     groups: Vec<Charts>,
@@ -119,11 +122,9 @@ impl<'a> Subject<'a> {
 /// The page as text, and its file.
 pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
     let place = subject.place;
-    let entries: Vec<Entry> = place.entries();
-    let own = entries
-        .into_iter()
-        .filter(|entry| entry.row.model == subject.model);
-    let own: Vec<Entry> = own.collect();
+    let entries = subject.site.entries(place).iter();
+    let own = entries.filter(|entry| entry.row.model == subject.model);
+    let own: Vec<Entry> = own.cloned().collect();
     let mut groups = trend::groups(subject);
     groups.extend(curves::group(subject, &own));
     let name = one_line(&subject.model);
@@ -136,6 +137,7 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         links: links(subject),
         table: table::table(place, &own),
         notes: table::notes_of(&own),
+        older: older::older(subject),
         changes: recent::of_model(subject.site, place, &subject.model),
         variants: subject.variants.clone(),
         groups,
@@ -152,7 +154,7 @@ fn measured<'a>(subject: &Subject<'a>) -> Vec<(usize, &'a store::Session)> {
     let series = subject.site.series_of(&subject.place.key, &subject.model);
     let nights = series.iter().flat_map(|&at| &set.series[at].figures);
     let own: BTreeSet<usize> = nights
-        .map(|&(night, _)| subject.stamp(set.nights[night].session))
+        .map(|&(night, _)| subject.site.stamp(night))
         .collect();
     own.into_iter()
         .filter_map(|at| Some((at, subject.place.sessions.get(at)?)))

@@ -17,14 +17,19 @@ use crate::text::one_line;
 /// Folder of the scripts.
 const FOLDER: &str = "compare/data";
 
-/// How many of the sessions before one it is judged against, of those that have a page.
-pub(super) const JUDGED: usize = 6;
+/// How many of the sessions before it the newest one is judged against; others are against the one before.
+const JUDGED: usize = 6;
 
-/// The pairs that are judged among so many sessions, the newest first: head and base, by their places.
+/// Whether a session is judged against an older one of its machine, by their places, the newest first.
+pub(super) fn is_judged(head: usize, base: usize) -> bool {
+    base > head && base - head <= if head == 0 { JUDGED } else { 1 }
+}
+
+/// The pairs that are judged among so many sessions: head and base.
 pub(super) fn judged(sessions: usize) -> impl Iterator<Item = (usize, usize)> {
-    (0..sessions).flat_map(move |head| {
-        (head + 1..sessions.min(head + 1 + JUDGED)).map(move |base| (head, base))
-    })
+    let bases = move |head: usize| (head + 1..sessions).take(JUDGED);
+    let pairs = (0..sessions).flat_map(move |head| bases(head).map(move |base| (head, base)));
+    pairs.filter(|&(head, base)| is_judged(head, base))
 }
 
 /// Different texts, each kept once.
@@ -174,14 +179,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_session_is_judged_against_some_before_it() {
+    fn every_session_is_judged_against_the_one_before_and_the_newest_against_more() {
         let check = |sessions: usize, expected: &[(usize, usize)]| {
             assert_eq!(judged(sessions).collect::<Vec<_>>(), expected);
         };
         check(1, &[]);
         check(3, &[(0, 1), (0, 2), (1, 2)]);
-        assert_eq!(judged(7).count(), 21);
-        assert_eq!(judged(100).filter(|&(head, _)| head == 50).count(), JUDGED);
+        assert_eq!(judged(7).count(), 6 + 5);
+        let of = |wanted: usize| judged(100).filter(|&(head, _)| head == wanted).count();
+        assert_eq!([of(0), of(50), of(99)], [JUDGED, 1, 0]);
     }
 
     #[test]

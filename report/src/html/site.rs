@@ -6,7 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use store::db::Wanted;
+use store::db::{Refused, Wanted};
 use store::gate::Side;
 use store::series::SeriesSet;
 use store::stats::{figure, is_item_score, share};
@@ -16,15 +16,16 @@ use store::{Metric, Outcome, Run, Sample, Session, Uuid};
 
 use super::files::slug;
 use super::trend::is_shown;
-use crate::archive::{Archive, Place};
+use crate::archive::{Archive, Entry, Place};
 use crate::error::Result;
 use crate::text::one_line;
 
 /// How far back intervals, counts and refusals are shown: they need every raw value.
 const IN_FULL: TimeDelta = TimeDelta::days(366);
 
-/// Samples that may wait for their intervals.
-const WAITING: usize = 1024;
+/// Samples that are handed over at once for their intervals, and how often that may wait.
+const AT_ONCE: usize = 256;
+const WAITING: usize = 8;
 
 /// By night of the set and metric.
 type Details = HashMap<(usize, Metric), Detail>;
@@ -42,7 +43,15 @@ pub(super) struct Site {
     by_model: HashMap<(String, String), Vec<usize>>,
     /// Positions in the watch's findings, by series.
     by_series: HashMap<usize, Vec<usize>>,
+    /// By night of the set, the position of its session among those of its machine.
+    stamps: Vec<usize>,
+    /// The newest figures, by machine.
+    entries: HashMap<String, Vec<Entry>>,
     details: Details,
+    /// Nights before have no details.
+    pub since: DateTime<Utc>,
+    /// What was refused before, by machine and model.
+    older: HashMap<(String, String), Vec<Refused>>,
     /// Runs with refused values or without any, by machine and model.
     bad: HashMap<(String, String), Vec<Bad>>,
 }
@@ -83,7 +92,8 @@ impl Site {
             .filter_map(Place::newest)
             .max()
             .unwrap_or_default();
-        let (set, details) = series(archive, newest - IN_FULL)?;
+        let since = newest - IN_FULL;
+        let (set, details) = series(archive, since)?;
         let watch = watch(&set, &archive.db.acknowledgements()?);
         let mut by_model: HashMap<(String, String), Vec<usize>> = HashMap::new();
         for (at, series) in set.series.iter().enumerate() {
@@ -100,8 +110,20 @@ impl Site {
             let known = archive.db.noise(&place.key)?.into_iter();
             floors.extend(known.map(|noise| ((place.key.clone(), noise.metric), noise.floor)));
         }
-        let bad = bad(&places, archive.db.refused_runs(newest - IN_FULL)?);
+        let mut older: HashMap<(String, String), Vec<Refused>> = HashMap::new();
+        for refused in archive.db.refused_before(since)? {
+            let key = (refused.machine.clone(), refused.model.clone());
+            older.entry(key).or_default().push(refused);
+        }
+        let entries = places
+            .iter()
+            .map(|place| (place.key.clone(), place.entries()));
         Ok(Self {
+            entries: entries.collect(),
+            stamps: stamps(&places, &set),
+            bad: bad(&places, archive.db.refused_runs(since)?),
+            since,
+            older,
             places,
             floors,
             set,
@@ -110,13 +132,30 @@ impl Site {
             by_model,
             by_series,
             details,
-            bad,
         })
     }
 
     /// What the raw values of a night's figure tell; none of an old one.
     pub(super) fn detail(&self, night: usize, metric: Metric) -> Option<&Detail> {
-        self.details.get(&(night, metric))
+        // Most nights are old: nothing need be looked up for them.
+        let is_new = self.set.nights[night].at >= self.since;
+        is_new.then(|| self.details.get(&(night, metric)))?
+    }
+
+    /// The position of a night's session among those of its machine.
+    pub(super) fn stamp(&self, night: usize) -> usize {
+        self.stamps[night]
+    }
+
+    /// The newest figures of a machine.
+    pub(super) fn entries(&self, place: &Place) -> &[Entry] {
+        self.entries.get(&place.key).map_or(&[], Vec::as_slice)
+    }
+
+    /// What was refused of a model on a machine before [`since`](Self::since).
+    pub(super) fn older(&self, machine: &str, model: &str) -> &[Refused] {
+        let key = (machine.to_owned(), model.to_owned());
+        self.older.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// What runs of a model on a machine did not give, oldest first.
@@ -156,18 +195,25 @@ impl Recent {
 /// Every series that is shown, with the details of its nights since a time. One core reads while
 /// another one computes intervals.
 fn series(archive: &Archive, since: DateTime<Utc>) -> Result<(SeriesSet, Details)> {
-    let (sender, samples) = sync_channel::<(usize, Sample)>(WAITING);
+    let (sender, samples) = sync_channel::<Vec<(usize, Sample)>>(WAITING);
+    let mut some = Vec::new();
     let own = |(night, sample): (usize, Sample)| {
         detail(&sample).map(|found| ((night, sample.metric), found))
     };
     thread::scope(|scope| {
-        let details = scope.spawn(move || samples.into_iter().filter_map(own).collect());
+        let details = scope.spawn(move || samples.into_iter().flatten().filter_map(own).collect());
         let set = archive.db.wanted_series(&mut Wanted {
             series: &|scenario, metric| fits(scenario, metric) && is_shown(metric),
             since,
-            // It is refused only where the other one panicked, which is passed on below.
-            raw: &mut |night, sample| drop(sender.send((night, sample))),
+            raw: &mut |night, sample| {
+                some.push((night, sample));
+                if some.len() == AT_ONCE {
+                    // It is refused only where the other one panicked, which is passed on below.
+                    drop(sender.send(std::mem::take(&mut some)));
+                }
+            },
         });
+        drop(sender.send(some));
         drop(sender);
         let details = details.join().unwrap_or_else(|panic| resume_unwind(panic));
         Ok((set?, details))
@@ -185,6 +231,18 @@ fn detail(sample: &Sample) -> Option<Detail> {
         interval: figure.interval,
         counts: figure.counts(),
     })
+}
+
+/// By night, the position of its session among those of its machine.
+fn stamps(places: &[Place], set: &SeriesSet) -> Vec<usize> {
+    let sessions = places
+        .iter()
+        .flat_map(|place| place.sessions.iter().zip(0..));
+    let at: HashMap<Uuid, usize> = sessions.map(|(session, at)| (session.id, at)).collect();
+    let nights = set.nights.iter();
+    nights
+        .map(|night| at.get(&night.session).copied().unwrap_or_default())
+        .collect()
 }
 
 /// Runs by machine and model, with their sessions; what no model offers is no refusal.

@@ -131,10 +131,9 @@ fn line(subject: &Subject<'_>, variant: usize, metric: Metric) -> Line {
 }
 
 fn point(subject: &Subject<'_>, metric: Metric, (at, value): (usize, f64)) -> Point {
-    let night = &subject.site.set.nights[at];
     let detail = subject.site.detail(at, metric);
     Point {
-        stamp: subject.stamp(night.session),
+        stamp: subject.site.stamp(at),
         value,
         interval: detail.and_then(|detail| detail.interval),
         counts: detail.map(|detail| detail.counts.clone()),
@@ -143,12 +142,11 @@ fn point(subject: &Subject<'_>, metric: Metric, (at, value): (usize, f64)) -> Po
 
 fn mark(subject: &Subject<'_>, series: &Series, finding: &Finding) -> Mark {
     let point = &finding.point;
-    let night = &subject.site.set.nights[series.figures[point.index].0];
     let change = words::change(series.metric, finding);
     let accepted = finding.accepted.as_deref();
     let accepted_words = accepted.map(|reason| format!("; accepted: {}", one_line(reason)));
     Mark {
-        stamp: subject.stamp(night.session),
+        stamp: subject.site.stamp(series.figures[point.index].0),
         value: point.after,
         size: words::size(point),
         kind: finding.meaning.name(),
@@ -189,7 +187,7 @@ fn level(subject: &Subject<'_>, at: usize) -> Option<Level> {
     };
     let unit = series.metric.spec().unit;
     Some(Level {
-        stamp: subject.stamp(nights[series.figures[from].0].session),
+        stamp: site.stamp(series.figures[from].0),
         low: middle * (1.0 - share),
         high: middle * (1.0 + share),
         about: format!(

@@ -55,6 +55,25 @@ fn pointing_at_a_point_tells_what_it_is() {
 }
 
 #[test]
+fn a_mark_tells_which_conditions_changed() {
+    let Some(browser) = browser() else { return };
+    let page = open(browser, "");
+    let marks = "[...document.querySelectorAll('#inference .annotation')].filter(mark => mark.textContent === '◆')";
+    assert_eq!(page.eval(&format!("{marks}.length")), 1);
+    page.eval(&format!("{marks}[0].id = 'turn'; 0"));
+    page.point(page.middle("#turn text"));
+    page.until(&format!("{LABEL}.includes('conditions changed')"));
+    let said = page.eval(LABEL).to_string();
+    for part in [
+        "2025-11-12 10:00 UTC",
+        "system macOS 15.6 (24G84)",
+        "to macOS 15.7 (24G222)",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
 fn dragging_zooms_and_a_button_goes_back() {
     let Some(browser) = browser() else { return };
     let page = open(browser, "");

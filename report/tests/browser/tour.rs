@@ -1,5 +1,8 @@
 //! Every page of a site, opened once, and all that must hold of any page.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use crate::chromium::browser;
 use crate::page::{LAPTOP, Look, PHONE, Page};
 use crate::site::{self, Site};
@@ -18,12 +21,24 @@ const PHONE_AT_NIGHT: Look = Look {
     ..PHONE
 };
 
+/// What pages of one template have in common: their folder, for those that have one.
+fn kind(site: &Site, path: &Path) -> PathBuf {
+    let path = path.strip_prefix(&site.folder).unwrap();
+    match path.parent() {
+        Some(folder) if folder != Path::new("") && !path.ends_with("index.html") => {
+            folder.to_owned()
+        }
+        _ => path.to_owned(),
+    }
+}
+
 /// Goes through a site and does something on each page before it is looked at; hands out how many charts were drawn.
 fn tour(site: &Site, looks: &[Look], first: fn(&Page<'_>)) -> usize {
     let (Some(browser), checker) = (browser(), audit::checker()) else {
         return usize::MAX;
     };
     let (mut links, mut drawn) = (links::Links::default(), 0);
+    let mut known = BTreeSet::new();
     for path in &site.pages {
         let page = Page::open(browser, path, LAPTOP);
         links.add(&page);
@@ -34,10 +49,15 @@ fn tour(site: &Site, looks: &[Look], first: fn(&Page<'_>)) -> usize {
         if let Some(checker) = &checker {
             page.eval(checker);
         }
-        for &look in looks {
+        // The first page of its kind in every scheme and width, others once: colours and roles are those of the kind.
+        let audited = match known.insert(kind(site, path)) {
+            true => looks.len(),
+            false => 1,
+        };
+        for (at, &look) in looks.iter().enumerate() {
             page.show(look);
             layout::check(&page, look);
-            if checker.is_some() {
+            if checker.is_some() && at < audited {
                 audit::check(&page, look);
             }
         }
