@@ -133,8 +133,9 @@ mod tests {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains(why) && error.lines().count() == 1, "{error}");
         };
-        check("127.0.0.1:8080", "no address");
+        check("127.0.0.1:8080", "neither http nor https");
         check("localhost", "neither http nor https");
+        check("http://a b", "no address");
         check("ftp://localhost", "neither http nor https");
         check("http://me:secret@host", "user name");
         check("http://host/?key=1", "query");
