@@ -2,9 +2,9 @@
 
 # What a change must pass: formatting, lints, documentation, layering, tests
 check:
-    .ci/run fmt clippy bare docs deny test mlx
+    .ci/run fmt workflows clippy bare docs deny test mlx
 
-# One step: fmt, clippy, bare, docs, deny, test or mlx
+# One step: fmt, workflows, clippy, bare, docs, deny, test or mlx
 step NAME:
     .ci/run {{ NAME }}
 

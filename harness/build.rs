@@ -1,7 +1,9 @@
-//! Writes into the program what it was built from: compiler, source tree, commit, library versions.
+//! Writes into the program what it was built from: compiler, source tree, commit, library versions, and
+//! the datasets, so that an installed program needs no source tree.
 //!
 //! A value that cannot be found out is left out; `environment.rs` reads them with `option_env!`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +17,7 @@ fn main() {
     emit("VLM_BENCH_COMPILER", compiler());
     emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
     find_mlx_at_run_time();
+    bundle(&tree.join("datasets"));
     if let Some(commit) = git::commit(&tree) {
         watch_git(&tree);
         emit("VLM_BENCH_COMMIT", Some(commit));
@@ -29,6 +32,74 @@ fn main() {
 fn emit(name: &str, value: Option<String>) {
     if let Some(value) = value.filter(|value| !value.contains('\n')) {
         println!("cargo::rustc-env={name}={value}");
+    }
+}
+
+/// What a run may need of the datasets.
+const BUNDLED: [&str; 6] = [
+    "checkpoints",
+    "photographs",
+    "published",
+    "scenes",
+    "shapes",
+    "suites",
+];
+
+/// Writes `bundle.rs`: every file of the datasets by its name, for `include!` in `main.rs`, and a key that
+/// changes with them. A package without the datasets gets an empty list.
+fn bundle(datasets: &Path) {
+    let mut files = Vec::new();
+    for folder in BUNDLED.map(|name| datasets.join(name)) {
+        watch(&folder);
+        collect(&folder, &mut files);
+    }
+    files.sort();
+    let mut key = Key::new();
+    let mut list = String::new();
+    for path in &files {
+        let name = path
+            .strip_prefix(datasets)
+            .unwrap_or(path)
+            .to_string_lossy();
+        key.add(name.as_bytes());
+        key.add(&fs::read(path).unwrap_or_default());
+        let path = path.to_string_lossy();
+        list.push_str(&format!("    ({name:?}, include_bytes!({path:?})),\n"));
+    }
+    let text = format!(
+        "const BUNDLE: harness::source::bundle::Bundle = harness::source::bundle::Bundle {{\n    \
+         key: \"{:016x}\",\n    files: &[\n{list}    ],\n}};\n",
+        key.0
+    );
+    let out = std::env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
+    fs::write(out.join("bundle.rs"), text).expect("OUT_DIR can be written");
+}
+
+/// Every file below a folder, none where it cannot be read.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        match path.is_dir() {
+            true => collect(&path, files),
+            false => files.push(path),
+        }
+    }
+}
+
+/// FNV-1a over 64 bits: tells versions of the datasets apart, and guards against nothing.
+struct Key(u64);
+
+impl Key {
+    const fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 }
 

@@ -98,6 +98,8 @@
     if (sessions.origin) lines.push(sessions.origin[line.at[i]]);
     if (sessions.commit) lines.push(sessions.commits[sessions.commit[line.at[i]]]);
     if (sessions.environment) lines.push(sessions.environments[sessions.environment[line.at[i]]]);
+    const turn = sessions.turns?.find((turn) => turn.at === line.at[i]);
+    if (turn) lines.push(`◆ conditions changed: ${turn.text}`);
     return lines;
   };
 
@@ -209,15 +211,22 @@
       const near = labelled.some((other) => Math.abs(time(other.at) - time(mark.at)) < (NEAR / chart.plot.clientWidth) * span);
       if (!near) labelled.push(mark);
     }
+    const dated = chart.data.lines.some((line) => line.at);
+    const turns = (dated && sessions.turns || []).filter((turn) => time(turn.at) >= chart.since).slice(-MOST);
+    const rule = (at, color, dash) => ({
+      type: "line", layer: "below", x0: sessions.at[at], x1: sessions.at[at], y0: 0, y1: 1, yref: "paper",
+      line: { color, width: 1, dash }, opacity: 0.6,
+    });
     return {
-      shapes: kept.map((mark) => ({
-        type: "line", layer: "below", x0: sessions.at[mark.at], x1: sessions.at[mark.at], y0: 0, y1: 1, yref: "paper",
-        line: { color: tone(mark), width: 1, dash: "dot" }, opacity: 0.6,
-      })),
-      annotations: labelled.map((mark) => ({
+      shapes: [...turns.map((turn) => rule(turn.at, colours.soft, "dash")), ...kept.map((mark) => rule(mark.at, tone(mark), "dot"))],
+      annotations: turns.map((turn) => ({
+        x: sessions.at[turn.at], y: 0, yref: "paper", yanchor: "bottom", showarrow: false, text: "◆",
+        hovertext: wrapped(`${sessions.at[turn.at]} UTC, conditions changed: ${turn.text}`),
+        font: { size: 9, color: colours.soft },
+      })).concat(labelled.map((mark) => ({
         x: sessions.at[mark.at], y: 1, yref: "paper", yanchor: "bottom", showarrow: false,
         text: plain(mark.size) + (mark.accepted ? " ✓" : ""), font: { size: 11, color: tone(mark) },
-      })),
+      }))),
     };
   };
   const MOST = 12;

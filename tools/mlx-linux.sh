@@ -11,11 +11,11 @@
 set -euo pipefail
 
 # Wheels by version and digest. MLX's version is the one that mlx-sys builds elsewhere.
-mlx=mlx-cpu==0.32.2
+mlx="mlx-cpu==0.32.2"
 mlx_sha256=fc5d31b90fc4f457b2f9614ed45651a567d22a6a11a03d114a90a4e10bdd8878
 libclang=libclang==18.1.1
 libclang_sha256=c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b
-bindgen=bindgen-cli@0.72.1
+bindgen="bindgen-cli@0.72.1"
 target=x86_64-unknown-linux-gnu
 
 fail() {
@@ -104,6 +104,7 @@ openblas() {
         for package in "$work"/apt/packages/*.deb; do dpkg-deb -x "$package" "$work/apt/files"; done
         find "$work/apt/files" \( -name 'libopenblas*.so*' -o -name 'libgfortran.so*' -o -name 'libquadmath.so*' \) \
             -exec cp -d {} "$libraries/" \;
+        # shellcheck disable=SC2012 # names of a package, without blanks
         [ -e "$libraries/libopenblas.so.0" ] || ln -s "$(cd "$libraries" && ls libopenblas*.so | head -1)" "$libraries/libopenblas.so.0"
     fi
     for blas in "$work"/mlx/mlx_cpu.libs/libblas-*.so*; do

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Error;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use store::manual::Manual;
 
 use crate::doctor::{self, DoctorOptions, NoiseFloor};
 use crate::generate_command::{self, Conversation, GenerateOptions};
@@ -17,7 +18,7 @@ use crate::scenarios;
 use crate::session::{self, Format, Readiness, RunOptions, Storage};
 use crate::source::{Network, WeightsChoice};
 use crate::subject::Stop;
-use crate::{fetch, list, worker};
+use crate::{fetch, list, served, worker};
 
 /// Exit code where a command could not do its work at all.
 const CANNOT: u8 = 2;
@@ -38,6 +39,9 @@ enum Command {
     /// Compares two builds of this program on this machine, in turn, and says whether one is slower.
     #[command(after_help = ab::EXAMPLES)]
     Ab(ab::AbArgs),
+    /// Compares two commands on this machine, in turn, and says whether one is slower.
+    #[command(after_help = ab::DUET_EXAMPLES)]
+    Duet(ab::DuetArgs),
     /// Lists models, backends with their devices, and scenarios: what is here, and why not.
     #[command(after_help = "Examples:\n  harness list\n  harness list --json")]
     List(ListArgs),
@@ -50,6 +54,8 @@ enum Command {
     /// Gives one greedy answer, for debugging and parity.
     #[command(after_help = GENERATE_EXAMPLES)]
     Generate(GenerateArgs),
+    #[command(flatten)]
+    Manual(Manual),
     /// Runs one epoch for a parent process: a task as JSON on stdin, messages on stdout.
     #[command(hide = true)]
     Worker,
@@ -62,6 +68,7 @@ Examples:
   harness run                                   the embedded checkpoints, every scenario
   harness run --model ~/models/SmolVLM-500M-Instruct --profile standard
   harness run --model SmolVLM-500M-Instruct --weights dummy --scenario warm-inference
+  harness run --backend openai --url http://127.0.0.1:8080    a server: llama.cpp, Ollama, vLLM, …
   harness run --resume                          goes on where the last run was cut off";
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -100,6 +107,13 @@ fn network(offline: bool) -> Network {
     }
 }
 
+const fn readiness(strict: bool) -> Readiness {
+    match strict {
+        true => Readiness::Required,
+        false => Readiness::Marked,
+    }
+}
+
 /// Names are read here and not by clap, whose errors take several lines.
 fn weights(name: &str) -> Result<WeightsChoice, String> {
     match name {
@@ -118,9 +132,17 @@ struct RunArgs {
     /// on the hub; repeatable
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Tensor library; repeatable [default: the best one of this machine]
+    /// Tensor library, candle or mlx, repeatable; or openai: the server at --url [default: the best
+    /// library of this machine]
     #[arg(long = "backend", value_name = "NAME")]
     backends: Vec<String>,
+    /// OpenAI-compatible server to measure, with or without /v1; its key, if it wants one, is taken from
+    /// OPENAI_API_KEY
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Process of the server, for its memory, where it cannot be found by its port
+    #[arg(long, value_name = "PID", requires = "url")]
+    server_pid: Option<u32>,
     /// Where it computes: cpu, metal or cuda [default: the best there is]
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
@@ -166,19 +188,19 @@ impl RunArgs {
     fn options(self) -> Result<RunOptions, String> {
         let scenarios = self.scenarios.iter().map(|name| scenarios::find(name));
         let backends = self.backends.iter().map(|name| name.parse::<Backend>());
+        let backends = backends.collect::<Result<Vec<_>, _>>()?;
+        let server = self.server(&backends)?;
         Ok(RunOptions {
+            server,
             suite: self.suite,
             models: self.models,
-            backends: backends.collect::<Result<_, _>>()?,
+            backends,
             device: self.device.map(|name| name.parse()).transpose()?,
             precision: self.precision.parse()?,
             scenarios: scenarios.collect::<Result<_, _>>()?,
             profile: self.profile.parse()?,
             seed: self.seed,
-            readiness: match self.strict {
-                true => Readiness::Required,
-                false => Readiness::Marked,
-            },
+            readiness: readiness(self.strict),
             weights: weights(&self.weights)?,
             network: network(self.offline),
             timeout: duration::parse(&self.timeout)
@@ -190,6 +212,51 @@ impl RunArgs {
             },
             format: format(self.json),
         })
+    }
+}
+
+impl RunArgs {
+    /// The server to measure; refused beside what is said of models of our own.
+    fn server(&self, backends: &[Backend]) -> Result<Option<served::Wanted>, String> {
+        let asked = backends.contains(&Backend::OpenAi);
+        let (Some(url), true) = (&self.url, asked) else {
+            return match (&self.url, asked) {
+                (None, false) => Ok(None),
+                (None, true) => {
+                    Err("--backend openai: name its server by --url http://HOST:PORT".to_owned())
+                }
+                (Some(_), _) => Err("--url: is for --backend openai".to_owned()),
+            };
+        };
+        let ours = [
+            (
+                backends.len() > 1,
+                "--backend openai: measure other backends in a run of their own",
+            ),
+            (
+                self.device.is_some(),
+                "--device: a server computes where it was started to",
+            ),
+            (
+                self.precision != "native",
+                "--precision: a server's is its own",
+            ),
+            (
+                self.weights != "published",
+                "--weights: a server's are its own",
+            ),
+        ];
+        if let Some((_, why)) = ours.into_iter().find(|(set, _)| *set) {
+            return Err(why.to_owned());
+        }
+        let address: served::Address = url.parse()?;
+        if network(self.offline) == Network::Off && !address.is_here() {
+            return Err(format!(
+                "--url {address}: is on another machine, and --offline touches no network"
+            ));
+        }
+        let process = self.server_pid;
+        Ok(Some(served::Wanted { address, process }))
     }
 }
 
@@ -325,7 +392,7 @@ pub fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let cannot = match cli.command {
-        Command::Ab(_) => ab::BROKEN,
+        Command::Ab(_) | Command::Duet(_) => ab::BROKEN,
         _ => CANNOT,
     };
     match run(cli.command) {
@@ -346,7 +413,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     let ab = std::env::args_os()
         .nth(1)
-        .is_some_and(|command| command == "ab");
+        .is_some_and(|command| command == "ab" || command == "duet");
     match (error.use_stderr(), ab) {
         (false, _) => ExitCode::SUCCESS,
         (true, true) => ExitCode::from(ab::BROKEN),
@@ -367,6 +434,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => session::run(&args.options().map_err(Error::msg)?, &mut out),
         Command::Ab(args) => crate::ab::run(&args.options().map_err(Error::msg)?, &mut out),
+        Command::Duet(args) => crate::ab::commands::run(&args.options(), &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args.options(), &mut out),
         Command::Fetch(args) => {
@@ -374,6 +442,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Generate(args) => {
             generate_command::run(&args.options().map_err(Error::msg)?, &mut out)
+        }
+        Command::Manual(manual) => {
+            manual.run(Cli::command(), &mut out)?;
+            Ok(ExitCode::SUCCESS)
         }
         Command::Worker => {
             drop(out);

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use crate::error::{Error, Result};
 use crate::models::{Manners, Prompt, Vlm, model_type};
-use crate::subject::{Allocator, AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject};
+use crate::subject::{
+    Allocator, AskError, Loaded, Pass, Reply, Request, Stages, Stop, Subject, View,
+};
 use crate::tensor::{DType, Device, Tensor};
 use crate::weights::bytes_read;
 
@@ -94,6 +96,7 @@ impl<M: Vlm> Engine<M> {
             stop_ids: manners.stop_ids,
             placeholder: manners.placeholder.map(ToOwned::to_owned),
             turns: manners.turns,
+            view: View::Inside,
         };
         Ok(Self {
             on: on.clone(),
@@ -153,6 +156,7 @@ impl<M: Vlm> Engine<M> {
         stages.total = start.elapsed();
         let (first_logits, margins) = steps.read(request.pass)?;
         Ok(Reply {
+            counts: None,
             prompt: prompt.text,
             input_ids: prompt.ids,
             positions: prompt.positions,

@@ -28,6 +28,7 @@ mod random;
 pub mod scenarios;
 pub mod scenes;
 pub mod score;
+pub mod served;
 pub mod session;
 mod side_file;
 pub mod source;

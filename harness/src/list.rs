@@ -57,7 +57,7 @@ impl Spot {
 /// # Errors
 /// When the datasets are not at hand, or `out` cannot be written.
 pub fn run(format: Format, out: &mut dyn Write) -> Result<()> {
-    let places = Backend::ALL.iter().flat_map(|&backend| {
+    let places = Backend::LIBRARIES.iter().flat_map(|&backend| {
         let devices = backend.devices().iter();
         devices.map(move |&device| Spot::look(Place { backend, device }))
     });
@@ -150,6 +150,7 @@ fn scenarios() -> impl Iterator<Item = Entry> {
         let trained = match scenario.needs() {
             Needs::AnyWeights => "",
             Needs::TrainedWeights => " (not with --weights dummy)",
+            Needs::Loading => " (not with --backend openai)",
         };
         let detail = format!("{}{trained}", scenario.about());
         Entry {

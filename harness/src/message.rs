@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use store::{Answer, Metric, Stage, Void};
 
 use crate::models::{Backend, Device, Precision};
+use crate::served::Server;
 use crate::subject::Loaded;
 
 /// Longest line either side accepts, in bytes: the first-step logits of the largest vocabulary
@@ -115,6 +116,9 @@ pub struct Task {
     pub spawned_ns: u64,
     /// What earlier epochs of the cell said.
     pub references: Vec<Reference>,
+    /// The server to ask instead of loading a model, and its processes on this machine.
+    #[serde(default)]
+    pub server: Option<(Server, Vec<u32>)>,
 }
 
 /// One line of a worker's stdout.
@@ -161,7 +165,8 @@ pub enum Message {
     Done {
         /// The worker's own highest footprint at its measuring points, in bytes.
         footprint: Option<u64>,
-        /// Time inside the model: starting, loading, answering, and rests that a scenario wants.
+        /// Time inside the model: starting, loading, answering, unloading, and rests that a scenario
+        /// wants.
         model_ns: u64,
     },
     /// It did not. Nothing follows.

@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use store::Metric;
 
-use crate::measure::now_ns;
+use crate::measure::{self, now_ns};
 use crate::message::{Cache, Epoch, Message, Task};
 use crate::page_cache;
 use crate::plan::Planned;
+use crate::served::Server;
 
 pub(crate) use campaign::cool_down;
 pub use campaign::{Campaign, Measured, Watch};
@@ -68,17 +69,19 @@ pub fn run_epoch(
         neighbour: planned.neighbour.clone(),
         residency,
         references: ledger.references.clone(),
+        server: planned.model.server.clone().map(with_processes),
         spawned_ns: now_ns(),
     };
+    let processes = task.server.as_ref().map(|(_, processes)| processes.clone());
     let started = Instant::now();
     let worker = child::start(job.launcher, &task)?;
-    let mut observer = Observer::start(planned, worker.pid());
-    let (mut ready, mut calls, mut end) = (false, 0, (None, 0));
+    let mut observer = Observer::start(planned, worker.pid(), processes.as_deref());
+    let (mut ready, mut calls, mut end) = (false, 0, None);
     let mut take = |message: Message| match message {
         Message::Done {
             footprint,
             model_ns,
-        } => end = (footprint, model_ns),
+        } => end = Some((footprint, model_ns, started.elapsed())),
         other => {
             let (loaded, trial) = match &other {
                 Message::Loaded(_) => (true, None),
@@ -101,16 +104,22 @@ pub fn run_epoch(
         }
     };
     let ended = worker.finish((deadline, job.timeout.0), &mut take);
-    let wall = started.elapsed();
     ended.map_err(|failure| at_call(failure, ready, calls))?;
-    let (own_peak, model_ns) = end;
-    let seen = observer.end(own_peak);
+    let seen = observer.end(end.and_then(|(own_peak, ..)| own_peak));
     seen.into_iter().for_each(|entry| book(ledger, entry));
     if planned.scenario.metrics().contains(&Metric::Overhead) {
-        let inside = Duration::from_nanos(model_ns).as_secs_f64() / wall.as_secs_f64();
-        book(ledger, Entry::Seen(Metric::Overhead, Some(1.0 - inside)));
+        let overhead = end.map(|(_, model_ns, wall)| {
+            1.0 - Duration::from_nanos(model_ns).as_secs_f64() / wall.as_secs_f64()
+        });
+        book(ledger, Entry::Seen(Metric::Overhead, overhead));
     }
     Ok(())
+}
+
+/// A server with its processes as they are now: some start one when a model is first wanted.
+fn with_processes(server: Server) -> (Server, Vec<u32>) {
+    let processes = server.process.map(measure::family);
+    (server, processes.unwrap_or_default())
 }
 
 /// Says at which call a worker failed, once the model was ready and so many were done.

@@ -65,7 +65,10 @@ impl Planned {
             model: self.model.name.clone(),
             scenario: self.scenario.name().to_owned(),
             backend: self.backend.to_string(),
-            device: self.device.to_string(),
+            device: match &self.model.server {
+                Some(server) => server.place(),
+                None => self.device.to_string(),
+            },
             precision,
             weights: self.model.weights.to_owned(),
             revision: self.model.revision.clone(),
@@ -109,7 +112,7 @@ impl Plan {
                 });
             for &Place { backend, device } in &wanted.places {
                 for &scenario in &wanted.scenarios {
-                    if model.weights == "dummy" && scenario.needs() == Needs::TrainedWeights {
+                    if !suits(scenario, model) {
                         continue;
                     }
                     let (model, precision) = (model.clone(), wanted.precision);
@@ -137,6 +140,15 @@ impl Plan {
             profile: wanted.profile,
             seed: wanted.seed,
         }
+    }
+}
+
+/// Whether a scenario makes sense with these weights.
+fn suits(scenario: &dyn Scenario, model: &Model) -> bool {
+    match scenario.needs() {
+        Needs::AnyWeights => true,
+        Needs::TrainedWeights => model.weights != "dummy",
+        Needs::Loading => model.server.is_none(),
     }
 }
 
@@ -186,6 +198,7 @@ mod tests {
             revision: "r1".to_owned(),
             weight_files: Vec::new(),
             weight_bytes: 1,
+            server: None,
         }
     }
 

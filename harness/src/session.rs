@@ -19,7 +19,8 @@ use crate::plan::{Plan, Planned, Wanted};
 use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
 use crate::scenarios::{Profile, SCENARIOS, Scenario};
-use crate::source::{Network, WeightsChoice, resolve};
+use crate::served::{self, discover};
+use crate::source::{Model, Network, WeightsChoice, resolve};
 use crate::suite::Suite;
 use crate::{environment, machine};
 
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub models: Vec<String>,
     /// Tensor libraries; empty for the best one of this machine.
     pub backends: Vec<Backend>,
+    /// The server to measure, for the backend that asks one.
+    pub server: Option<served::Wanted>,
     /// Where they compute; none for the best of each.
     pub device: Option<Device>,
     /// In what type.
@@ -102,10 +105,7 @@ pub fn run(options: &RunOptions, out: &mut dyn Write) -> Result<ExitCode> {
     }
     qos::settle(Side::Parent);
     let _awake = Awake::hold();
-    let problems = problems(&plan);
-    if let (Some(problem), Readiness::Required) = (problems.first(), options.readiness) {
-        bail!("not fit to measure: {problem}; `harness doctor` says more");
-    }
+    let problems = fitness(&plan, options.readiness)?;
     let mut book = Book::open(options, &suite, &plan)?;
     let launcher = Launcher::own().context("cannot find this program")?;
     let mut campaign = Campaign::new(&plan, &launcher, &suite.probes_dir, options.timeout);
@@ -151,11 +151,26 @@ fn nothing(wanted: &Wanted) -> String {
         let names = absent.join(", ");
         return format!("not in profile {profile}: {names}: take --profile full");
     }
+    if wanted.models.iter().all(|model| model.server.is_some()) {
+        return "a server's model is not ours to load; add warm-inference, vision or state-drift"
+            .to_owned();
+    }
     "random weights have no answers to score; add cold-load, warm-inference or state-drift"
         .to_owned()
 }
 
 /// What speaks against measuring now, one line each.
+///
+/// # Errors
+/// Where anything does and a fit machine is required.
+pub(crate) fn fitness(plan: &Plan, readiness: Readiness) -> Result<Vec<String>> {
+    let problems = problems(plan);
+    if let (Some(problem), Readiness::Required) = (problems.first(), readiness) {
+        bail!("not fit to measure: {problem}; `harness doctor` says more");
+    }
+    Ok(problems)
+}
+
 fn problems(plan: &Plan) -> Vec<String> {
     let weights = plan.cells.iter().map(|cell| cell.model.weight_bytes);
     let found = doctor::preflight(weights.max().unwrap_or(0));
@@ -167,18 +182,10 @@ fn problems(plan: &Plan) -> Vec<String> {
 
 /// What the plan of a run is made of.
 pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> Result<Wanted> {
-    let names = if options.models.is_empty() {
-        &suite.models
-    } else {
-        &options.models
+    let models = match &options.server {
+        Some(server) => discover(server, &options.models)?,
+        None => models(options, suite)?,
     };
-    let mut models = Vec::new();
-    for name in names {
-        let model = resolve(name, options.weights, options.network)?;
-        if !models.contains(&model) {
-            models.push(model);
-        }
-    }
     let scenarios = match options.scenarios.as_slice() {
         [] => SCENARIOS.to_vec(),
         chosen => chosen.to_vec(),
@@ -195,8 +202,29 @@ pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> 
     })
 }
 
+/// The models that are asked for, else the suite's.
+fn models(options: &RunOptions, suite: &Suite) -> Result<Vec<Model>> {
+    let names = if options.models.is_empty() {
+        &suite.models
+    } else {
+        &options.models
+    };
+    let mut models = Vec::new();
+    for name in names {
+        let model = resolve(name, options.weights, options.network)?;
+        if !models.contains(&model) {
+            models.push(model);
+        }
+    }
+    Ok(models)
+}
+
 /// Where to measure: every backend that is wanted once, all of them there.
 fn places(options: &RunOptions) -> Result<Vec<Place>> {
+    if options.server.is_some() {
+        let (backend, device) = (Backend::OpenAi, Device::Server);
+        return Ok(vec![Place { backend, device }]);
+    }
     let mut wanted: Vec<_> = options.backends.iter().copied().map(Some).collect();
     if wanted.is_empty() {
         wanted.push(None);

@@ -105,9 +105,40 @@ pub struct Stages {
     pub total: Duration,
 }
 
+/// How much of a request its engine shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum View {
+    /// Everything: ids, logits, phases.
+    #[default]
+    Inside,
+    /// Text as it arrives, and [`Counts`].
+    Outside,
+}
+
+/// What a server that answered says that it counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Prompt positions.
+    pub prompt: Option<usize>,
+    /// Generated ids, the stop id included.
+    pub generated: Option<usize>,
+    /// Whether the model ended by itself; a stop id has no text.
+    pub ended: bool,
+    /// Prompt positions a second, by the server's own clock.
+    pub prefill: Option<f64>,
+    /// Generated tokens a second, by the server's own clock.
+    pub decode: Option<f64>,
+}
+
 /// What came back.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Of a reply seen from [`View::Outside`] there are text, counts and stages alone; `stages.tokens` holds
+/// the arrival of each piece of text, which need not be one token.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
+    /// What a server counted; none where ids are shown, which count themselves.
+    pub counts: Option<Counts>,
     /// The rendered prompt before placeholder expansion.
     pub prompt: String,
     /// Prompt ids after expansion, as the model's reference implementation lists them.
@@ -130,6 +161,17 @@ pub struct Reply {
     pub margins: Vec<f32>,
     /// When what was ready.
     pub stages: Stages,
+}
+
+impl Reply {
+    /// Generated ids; where a server does not count them, the pieces of text, which are at most as many.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let pieces = self.stages.tokens.len();
+        self.counts.map_or(self.output_ids.len(), |counts| {
+            counts.generated.unwrap_or(pieces)
+        })
+    }
 }
 
 /// Facts of a loaded model.
@@ -155,6 +197,9 @@ pub struct Loaded {
     pub placeholder: Option<String>,
     /// Whether earlier turns can be told.
     pub turns: Turns,
+    /// How much it shows of a request.
+    #[serde(default)]
+    pub view: View,
 }
 
 /// Why a request could not be answered.
@@ -195,6 +240,11 @@ pub trait Subject {
     /// # Errors
     /// Whatever loading gets wrong.
     fn load(&mut self) -> Result<(), AskError>;
+
+    /// What is to be read beside all its figures, in one line each.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
 }
 
 /// Bytes by a tensor library's own counters; none where it keeps no such counter.

@@ -11,8 +11,10 @@ use crate::measure::{Clock, now_ns};
 use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
 use crate::models::{self, Place};
 use crate::probes::ProbeSet;
-use crate::scenarios::probe::{Other, OwnProcess};
-use crate::scenarios::{self, Birth, Gauge, Probe};
+use crate::scenarios::probe::{Other, OwnProcess, ServerProcesses};
+use crate::scenarios::{self, Birth, Gauge, Probe, Scenario};
+use crate::served::Remote;
+use crate::subject::Subject;
 
 /// Exit code where the parent is gone: there is nobody left to tell.
 const ORPHANED: i32 = 3;
@@ -91,6 +93,11 @@ fn say(message: &Message) {
 /// One epoch; the footprint at its end, in bytes, and the time inside the model.
 fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
+    if let Some((server, processes)) = &task.server {
+        let subject = Box::new(Remote::new(server));
+        let gauge = ServerProcesses(processes.clone());
+        return sit(task, scenario, subject, (&gauge, Birth::default()));
+    }
     let (backend, device) = (task.backend, task.device);
     let place = Place { backend, device };
     models::ready(place).map_err(|error| (Stage::Start, error.to_string()))?;
@@ -99,7 +106,7 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
     let (base, read_before) = (gauge.held(), gauge.disk_read());
     let in_use = models::memory(place).ok().and_then(|memory| memory.active);
     let clock = Clock::start();
-    let mut subject = models::load(&task.model, backend, device, task.precision)
+    let subject = models::load(&task.model, backend, device, task.precision)
         .map_err(|error| (Stage::Load, error.to_string()))?;
     let (load, slept) = (clock.elapsed(), clock.slept());
     let read = gauge
@@ -116,8 +123,18 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
         in_use,
         slept,
     };
-    say(&Message::Loaded(subject.loaded().clone()));
+    sit(task, scenario, subject, (&gauge, birth))
+}
 
+/// Runs the scenario with what is ready for it, and unloads that.
+fn sit(
+    task: &Task,
+    scenario: &dyn Scenario,
+    mut subject: Box<dyn Subject>,
+    (gauge, birth): (&dyn Gauge, Birth),
+) -> Result<(Option<u64>, Duration), (Stage, String)> {
+    let (backend, device) = (task.backend, task.device);
+    say(&Message::Loaded(subject.loaded().clone()));
     let set = ProbeSet::load(&task.probes).map_err(|error| (Stage::Ask, format!("{error:#}")))?;
     let load_other = task.neighbour.as_ref().map(|other| {
         let precision = task.precision;
@@ -133,11 +150,17 @@ fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
         seed: task.seed,
         neighbour: other.map(|(weight_bytes, load)| Other { weight_bytes, load }),
         model_time: birth.startup + birth.load,
-        gauge: &gauge,
+        gauge,
         out: &mut |message| say(&message),
     };
     let ended = scenario.run(subject.as_mut(), &mut probe);
     let model_time = probe.model_time;
+    for text in subject.notes().to_vec() {
+        say(&Message::Finding { text });
+    }
     ended.map_err(|error| (Stage::Ask, error.to_string()))?;
-    Ok((gauge.footprint(), model_time))
+    let footprint = gauge.footprint();
+    let unloading = Clock::start();
+    drop(subject);
+    Ok((footprint, model_time + unloading.elapsed()))
 }

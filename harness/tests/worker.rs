@@ -37,6 +37,7 @@ fn task(scenario: &str) -> Task {
         residency: None,
         spawned_ns: harness::measure::now_ns(),
         references: Vec::new(),
+        server: None,
     }
 }
 

@@ -196,31 +196,32 @@ impl Place {
 
     /// The newest figures of every model and variant, models in the order they first appeared.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        summary::rows(&self.runs)
-            .into_iter()
-            .map(|row| self.entry(row))
-            .collect()
+        entries(&self.sessions, &self.runs)
     }
+}
 
-    fn entry(&self, row: Row) -> Entry {
-        let mut newest: BTreeMap<&str, &Run> = BTreeMap::new();
-        for run in self.runs.iter().filter(|run| is_of(run, &row)) {
-            newest.insert(&run.cell.scenario, run);
-        }
-        let ids: BTreeSet<_> = newest.values().map(|run| run.session).collect();
-        let sessions = self
-            .sessions
-            .iter()
-            .filter(|s| ids.contains(&s.id))
-            .cloned()
-            .collect();
-        let last = newest.values().max_by_key(|run| run.at);
-        let revision = last.map_or_else(String::new, |run| run.cell.revision.clone());
-        Entry {
-            row,
-            sessions,
-            revision,
-        }
+/// The newest figures of every model and variant among runs of these sessions, oldest first.
+pub(crate) fn entries(sessions: &[Session], runs: &[Run]) -> Vec<Entry> {
+    summary::rows(runs)
+        .into_iter()
+        .map(|row| entry(sessions, runs, row))
+        .collect()
+}
+
+fn entry(sessions: &[Session], runs: &[Run], row: Row) -> Entry {
+    let mut newest: BTreeMap<&str, &Run> = BTreeMap::new();
+    for run in runs.iter().filter(|run| is_of(run, &row)) {
+        newest.insert(&run.cell.scenario, run);
+    }
+    let ids: BTreeSet<_> = newest.values().map(|run| run.session).collect();
+    let sessions = sessions.iter().filter(|s| ids.contains(&s.id));
+    let sessions = sessions.cloned().collect();
+    let last = newest.values().max_by_key(|run| run.at);
+    let revision = last.map_or_else(String::new, |run| run.cell.revision.clone());
+    Entry {
+        row,
+        sessions,
+        revision,
     }
 }
 

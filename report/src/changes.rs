@@ -1,9 +1,11 @@
 //! `report changes`: the nights on which a stored series, or one from a file, took another level.
 
 mod given;
+mod issue;
 mod stored;
 
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -14,21 +16,36 @@ use store::trend::{ChangePoint, trend};
 use store::watch::{Finding, watch};
 
 use crate::error::{Error, Result};
+use crate::template::Templates;
+
+/// Most bytes read of an earlier document: more than an issue can hold.
+const LARGEST: u64 = 1 << 20;
 
 /// How changes are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Lines for people.
     Text,
+    /// What is open, as Markdown for an issue; of a file, the same as text.
+    Markdown,
     /// JSON; for a file one document a series.
     Json,
 }
 
-/// The changes of every series of a database, as a text that ends with a newline.
+/// What a database holds.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The document; it ends with a newline.
+    pub text: String,
+    /// Ids of what is open: probable or confirmed, not accepted, not below the smallest change of interest.
+    pub open: Vec<String>,
+}
+
+/// The changes of every series of a database.
 ///
 /// # Errors
-/// [`Error::Store`] when the database cannot be read.
-pub fn of_database(path: &Path, form: Form) -> Result<String> {
+/// [`Error::Store`] when the database cannot be read, [`Error::Template`] where a template does not fit.
+pub fn of_database(path: &Path, form: Form, templates: &Templates) -> Result<Listing> {
     let db = Db::open_existing(path)?;
     let set = db.series()?;
     let watch = watch(&set, &db.acknowledgements()?);
@@ -41,10 +58,32 @@ pub fn of_database(path: &Path, form: Form) -> Result<String> {
         watch: &watch,
         machines,
     };
-    Ok(match form {
+    let text = match form {
         Form::Text => found.text(),
+        Form::Markdown => issue::markdown(&found, templates)?,
         Form::Json => format!("{:#}\n", found.json()),
+    };
+    let open = issue::open(&watch).map(|finding| finding.id.clone());
+    Ok(Listing {
+        text,
+        open: open.collect(),
     })
+}
+
+/// The ids that an earlier Markdown document lists; none of a text that is no such document.
+///
+/// # Errors
+/// [`Error::Input`] where the file cannot be read.
+pub fn known(path: &Path) -> Result<Vec<String>> {
+    let wrong = |reason: String| Error::Input {
+        place: path.display().to_string(),
+        reason,
+    };
+    let file = fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let read = file.take(LARGEST).read_to_end(&mut bytes);
+    read.map_err(|error| wrong(error.to_string()))?;
+    Ok(issue::ids(&String::from_utf8_lossy(&bytes)))
 }
 
 /// The changes of each series of a file, as a text that ends with a newline.
@@ -65,7 +104,7 @@ pub fn of_file(path: &Path, form: Form) -> Result<String> {
     for given in given::read(&text).map_err(broken)? {
         let found = trend(&given.values, &given.breaks);
         match form {
-            Form::Text => printed.push_str(&given::text(&given, &found)),
+            Form::Text | Form::Markdown => printed.push_str(&given::text(&given, &found)),
             Form::Json => printed.push_str(&format!("{}\n", given::json(&given, &found))),
         }
     }

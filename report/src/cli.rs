@@ -1,5 +1,6 @@
 //! The command line of `report`. Nothing else sees clap.
 
+mod changes;
 mod gate;
 
 use std::io::{self, Write as _};
@@ -7,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use chrono::{NaiveDate, Utc};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use report::changes::{self, Form};
+use chrono::NaiveDate;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use report::table::{Format, render_table};
 use report::{Archive, Templates, guide, html};
 use store::Db;
+use store::manual::Manual;
 
 /// Tables, the dated guide, trend pages and verdicts of the runs in a database.
 #[derive(Debug, Parser)]
@@ -54,21 +55,8 @@ A database without a run of our own prints one line that says so (JSON: an empty
 With --date: the sessions of that day (UTC), else the guide imported for it. Without: the newest run of every model.")]
     Guide(Guide),
     /// List the nights on which a figure took another level: when, by how much, how sure
-    #[command(after_help = "Examples:
-  report changes
-  report changes --json | jq '.incidents[] | select(.meaning == \"regression\")'
-  report changes --series nightly.csv
-  report changes --acknowledge 3f2a9c1b04de --reason 'float32 vision tower, accepted in #41'
-
-A series is one metric of one cell on one machine, of one branch, suite and profile. Other weights,
-threads, power or kind of build end what is comparable. One night far off is a suspect, two that agree are
-probable, or five off on one side of a restless series; three are confirmed. An id stays when nights
-are appended. Changes of one machine, night and direction are one incident.
-
-A series file is {\"mean\": [1.0, …]} (null is a gap, \"breaks\": [40] ends what is comparable), one
-such object a line, or CSV with the values in column mean or value, else the last. It needs no
-database.")]
-    Changes(Changes),
+    #[command(after_help = changes::EXAMPLES)]
+    Changes(changes::Changes),
     /// Write the trend page, one file that needs no network
     #[command(after_help = "Examples:
   report html
@@ -89,6 +77,8 @@ later versions. Syntax: Jinja, without macros of ours; a name that the view lack
     /// Compare two runs or sessions, cell by cell; gates nothing
     #[command(after_help = gate::COMPARE_EXAMPLES)]
     Compare(gate::Compare),
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 /// What documents look like.
@@ -138,22 +128,6 @@ struct Guide {
     hardware: Option<String>,
     #[command(flatten)]
     look: Look,
-}
-
-#[derive(Debug, Args)]
-struct Changes {
-    /// Read series from a file instead of the database
-    #[arg(long, value_name = "FILE")]
-    series: Option<PathBuf>,
-    /// Print JSON; for a file one document a series
-    #[arg(long)]
-    json: bool,
-    /// Accept the change with this id, and remember it in the database
-    #[arg(long, value_name = "ID", requires = "reason", conflicts_with_all = ["series", "json"])]
-    acknowledge: Option<String>,
-    /// Why it is accepted, one line
-    #[arg(long, value_name = "TEXT", requires = "acknowledge")]
-    reason: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -211,6 +185,8 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Check(check) => check.run(&db),
         Command::Compare(compare) => compare.run(&db),
+        Command::Changes(asked) => asked.run(&db),
+        Command::Manual(asked) => manual(asked),
         page => pages(page, &db).map(|()| ExitCode::SUCCESS),
     }
 }
@@ -219,7 +195,9 @@ pub(crate) fn run(cli: &Cli) -> Result<ExitCode> {
 fn pages(command: &Command, db: &Path) -> Result<()> {
     let archive = || Archive::read(db);
     match command {
-        Command::Check(_) | Command::Compare(_) => Ok(()),
+        Command::Check(_) | Command::Compare(_) | Command::Changes(_) | Command::Manual(_) => {
+            Ok(())
+        }
         Command::Table(table) => {
             let format = match table.format {
                 _ if table.json => Format::Json,
@@ -243,7 +221,6 @@ fn pages(command: &Command, db: &Path) -> Result<()> {
             own.hardware.as_deref(),
             &own.look.read()?,
         )?),
-        Command::Changes(asked) => changed(db, asked),
         Command::Templates(asked) => {
             let written = Templates::write_built_in(&asked.out)?;
             let lines = written.iter().map(|path| format!("{}\n", path.display()));
@@ -268,17 +245,11 @@ fn pages(command: &Command, db: &Path) -> Result<()> {
     }
 }
 
-fn changed(db: &Path, asked: &Changes) -> Result<()> {
-    let form = if asked.json { Form::Json } else { Form::Text };
-    let text = match (&asked.acknowledge, &asked.series) {
-        (Some(id), _) => {
-            let reason = asked.reason.as_deref().unwrap_or_default();
-            changes::acknowledge(db, (id, reason), Utc::now())?
-        }
-        (None, Some(file)) => changes::of_file(file, form)?,
-        (None, None) => changes::of_database(db, form)?,
-    };
-    print(&text)
+fn manual(asked: &Manual) -> Result<ExitCode> {
+    let mut text = Vec::new();
+    asked.run(Cli::command(), &mut text)?;
+    print(&String::from_utf8_lossy(&text))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes to standard output. A reader that has heard enough, such as `head`, is no error.

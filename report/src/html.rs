@@ -2,10 +2,13 @@
 
 mod assets;
 mod chart;
+mod choice;
 mod compare_page;
+mod conditions;
 mod curves;
 mod files;
 mod frame;
+mod heading;
 mod historic;
 mod index;
 mod json;
@@ -17,12 +20,13 @@ mod policy;
 mod recent;
 mod run_page;
 mod session;
+mod sheet;
 mod site;
 mod table;
 mod trend;
 mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -59,10 +63,16 @@ impl Output<'_> {
         write_file(&path, &self.templates.render(template, view)?)?;
         Ok(path)
     }
+
+    /// Writes what the page of any two sessions reads.
+    fn script(&self, name: &str, sheet: &impl Serialize) -> Result<()> {
+        let (path, text) = sheet::script(name, sheet);
+        write_file(&self.folder.join(path), &text)
+    }
 }
 
-/// Writes the pages: `index.html`, one a model and machine in `model/`, one a session in `run/`, one a machine in
-/// `compare/`, what they share in `assets/`. The path of the first page.
+/// Writes the pages: `index.html`, one a model and machine in `model/`, one a session in `run/`, one a machine and one of
+/// any two sessions in `compare/`, what they share in `assets/`. The path of the first page.
 ///
 /// A database without runs gives a page that says so.
 ///
@@ -77,6 +87,9 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
     make(out.folder)?;
     assets::write(out.folder, out.templates)?;
     machines(&site, archive.db.path(), out)?;
+    if let Some(page) = choice::page(&site) {
+        out.page(Path::new(choice::FILE), "choice.html", &page)?;
+    }
     if let Some(page) = historic::page(archive) {
         out.page(Path::new("historic.html"), "historic.html", &page)?;
     }
@@ -85,19 +98,30 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The pages of a machine's newest sessions, for those of its models to link to.
+/// The pages of a machine's newest sessions, for those of its models to link to, and what the page of any two reads.
 fn runs((db, site): (&Db, &Site), place: &Place, out: &Output<'_>) -> Result<Recent> {
     let mut recent = Recent::default();
+    let noise = db.noise(&place.key)?;
+    // Newer ones, which this one is judged against; the newest last.
+    let mut heads: VecDeque<Side> = VecDeque::new();
     for session in site.shown(place) {
-        let runs = runs_of(db, session)?;
-        recent.add(session, &runs);
+        let (session, runs) = (session.clone(), runs_of(db, session)?);
+        let base = Side { session, runs };
+        recent.add(&base);
         let (file, page) = run_page::page(&run_page::Subject {
             site,
             place,
-            session,
-            runs: &runs,
+            side: &base,
         });
         out.page(&Path::new("run").join(file), "run.html", &page)?;
+        let figures = sheet::Figures::of(&page.models);
+        out.script(&base.session.id.to_string(), &figures)?;
+        for head in &heads {
+            let verdicts = sheet::Verdicts::of(&gate::of_two(&base, head, &noise));
+            out.script(&sheet::pair(&base.session, &head.session), &verdicts)?;
+        }
+        heads.push_front(base);
+        heads.truncate(sheet::JUDGED);
     }
     Ok(recent)
 }

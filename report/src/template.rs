@@ -22,8 +22,11 @@ use crate::text::one_line;
 const BUILT_IN: &[(&str, &str)] = &[
     ("answers.html", include_str!("../../templates/answers.html")),
     ("chart.html", include_str!("../../templates/chart.html")),
+    ("changes.md", include_str!("../../templates/changes.md")),
     ("check.md", include_str!("../../templates/check.md")),
+    ("choice.html", include_str!("../../templates/choice.html")),
     ("compare.html", include_str!("../../templates/compare.html")),
+    ("compare.js", include_str!("../../templates/compare.js")),
     ("guide.md", include_str!("../../templates/guide.md")),
     (
         "historic.html",

@@ -26,6 +26,12 @@ pub(crate) fn markdown(text: &str) -> String {
     escaped
 }
 
+/// Text for a comment or an issue. A name must not call anybody: GitHub mentions are broken by a blank of no
+/// width.
+pub(crate) fn comment(text: &str) -> String {
+    markdown(text).replace('@', "@\u{200b}")
+}
+
 /// One argument as a POSIX shell reads it back, to place in a command line that is shown.
 pub(crate) fn shell(argument: &str) -> String {
     let line = one_line(argument);

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use store::manual::Manual;
 use store::{Db, Error, Session, Uuid};
 
 use crate::{audit, export, import, merge, prune};
@@ -74,6 +75,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 const IMPORT_EXAMPLES: &str = "\
@@ -180,6 +183,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Audit { json: false } => audit::print(&path, &mut out, audit::as_text),
         Command::List { json: true } => list(&path, &mut out, as_json),
         Command::List { json: false } => list(&path, &mut out, as_line),
+        Command::Manual(asked) => manual(&asked, &mut out),
     };
     let flushed = done.and_then(|code| Ok(out.flush().map(|()| code)?));
     match flushed {
@@ -187,6 +191,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Err(error) if broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         other => other,
     }
+}
+
+fn manual(asked: &Manual, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    asked.run(Cli::command(), out)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn import_options(args: ImportArgs) -> import::Options {

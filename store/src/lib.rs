@@ -10,6 +10,7 @@ pub mod document;
 pub mod error;
 pub mod gate;
 pub mod legacy;
+pub mod manual;
 pub mod metric;
 pub mod run;
 pub mod series;

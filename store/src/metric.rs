@@ -179,14 +179,14 @@ metrics! {
     BaseMemory "base_memory" Byte LowerIsBetter 0.05 "the worker's memory before loading";
     LoadMemory "load_memory" Byte LowerIsBetter 0.05 "memory that loading added";
     LoadPeak "load_peak" Byte LowerIsBetter 0.05 "the worker's peak memory until the model was ready";
-    InferPeak "infer_peak" Byte LowerIsBetter 0.05 "the worker's peak memory while it answered";
+    InferPeak "infer_peak" Byte LowerIsBetter 0.05 "peak memory of the worker, or of the local server, while it answered";
     DevicePeak "device_peak" Byte LowerIsBetter 0.05 "peak bytes of the library's own allocator";
     DeviceMemory "device_memory" Byte LowerIsBetter 0.05 "GPU memory that the driver charges to the worker";
     MappedResident "mapped_resident" Byte LowerIsBetter 0.05 "resident pages of mapped files, the program's own included";
     AfterUnload "after_unload" Byte LowerIsBetter 0.05 "the worker's memory after the model was dropped and caches emptied, each cycle";
     MemoryLimit "memory_limit" Byte Neutral 0.0 "memory that the device has for one process: installed, or the working set its maker recommends";
     PeakMemory "peak_memory" Byte LowerIsBetter 0.05 "the worker's peak memory over its life";
-    CallMemory "call_memory" Byte LowerIsBetter 0.05 "the worker's memory after each call";
+    CallMemory "call_memory" Byte LowerIsBetter 0.05 "memory of the worker, or of the local server, after each call";
     CallActive "call_active" Byte LowerIsBetter 0.05 "bytes the library's allocator has in use after each call";
     CallCache "call_cache" Byte LowerIsBetter 0.05 "bytes the library's allocator keeps for reuse after each call";
     BesideInference "beside_inference" Second LowerIsBetter 0.03 "a warm request while a second model is loaded";
@@ -205,6 +205,10 @@ metrics! {
     OutputTokens "output_tokens" Count Exact 0.0 "generated token ids, the stop id included";
     OutputHash "output_hash" Count Exact 0.0 "52 bits of a hash over the generated token ids";
     LogitHash "logit_hash" Count Exact 0.0 "52 bits of a hash over the first-step logits, bit by bit";
+    TextHash "text_hash" Count Exact 0.0 "52 bits of a hash over the text of an answer whose ids a server does not show";
+    ServerPrefill "server_prefill" TokenPerSecond HigherIsBetter 0.03 "prompt positions a second by a server's own clock, image work included";
+    ServerDecode "server_decode" TokenPerSecond HigherIsBetter 0.03 "generated tokens a second by a server's own clock";
+    SameText "same_text" Ratio HigherIsBetter 0.0 "1 where a server's answer has the text of its first one to the same request, else 0";
     ExactMatch "exact_match" Ratio HigherIsBetter 0.0 "1 where a call's ids equal the fresh process's, else 0";
     DivergedAt "diverged_at" Count Exact 0.0 "first position where ids differ from the fresh process's; -1 where none does";
     DivergedCall "diverged_call" Count Exact 0.0 "number, in its process, of each call whose ids differ from the fresh process's";

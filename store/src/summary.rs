@@ -145,7 +145,7 @@ pub struct Row {
     pub device: String,
     /// Arithmetic and stored weights.
     pub precision: String,
-    /// `embedded`, `published`, `local` or `dummy`.
+    /// `embedded`, `published`, `local`, `dummy` or `served`.
     pub weights: String,
     /// Start of its newest run.
     pub at: DateTime<Utc>,
@@ -268,6 +268,11 @@ impl<'a> Newest<'a> {
         }
     }
 
+    /// Whether a server holds the model: then its loading is not ours to measure.
+    fn served(&self) -> bool {
+        self.runs.iter().any(|run| run.cell.weights == "served")
+    }
+
     /// Whether the weights are random: then nothing that is said means anything.
     fn dummy(&self) -> bool {
         self.runs.iter().any(|run| run.cell.weights == "dummy")
@@ -378,6 +383,7 @@ pub const fn home(metric: Metric) -> Kind {
         | M::RestedInference
         | M::FreshInference
         | M::ExactMatch
+        | M::SameText
         | M::DivergedAt
         | M::DivergedCall
         | M::LogitDelta

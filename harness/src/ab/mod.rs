@@ -5,6 +5,7 @@
 //! looks worse is measured again in a second session, and called worse only if that says so too. The
 //! decisions are those of [`store::gate`].
 
+pub mod commands;
 mod duel;
 #[cfg(test)]
 mod tests;
@@ -16,13 +17,15 @@ use std::process::ExitCode;
 use anyhow::{Context, Error, Result, bail};
 use chrono::NaiveDate;
 use store::gate::pairs::{Next, STEP, Series, judge, next};
-use store::gate::{Judgement, document, pairs_file, text, waiver, waiver_file};
+use store::gate::waiver::{self, Waiver};
+use store::gate::{Judgement, document, pairs_file, text, waiver_file};
 
+use crate::cli::broken_pipe;
 use crate::measure::qos::{self, Awake, Side};
 use crate::parent::Launcher;
 use crate::plan::Plan;
 use crate::probes::ProbeSet;
-use crate::session::{Format, RunOptions, wanted};
+use crate::session::{Format, RunOptions, fitness, wanted};
 use crate::suite::Suite;
 use duel::{Duel, Rules};
 
@@ -35,10 +38,63 @@ pub struct AbOptions {
     pub head: PathBuf,
     /// What is measured: models, places, scenarios, profile. Nothing is stored.
     pub run: RunOptions,
-    /// Where the pairs are written, as `report check --pairs` reads them.
+    /// What becomes of the pairs.
+    pub ending: Ending,
+}
+
+/// What becomes of pairs once they are measured.
+#[derive(Clone)]
+pub struct Ending {
+    /// Where they are written, as `report check --pairs` reads them.
     pub pairs: Option<PathBuf>,
     /// A file of accepted regressions, and the day on which they must still count.
     pub waivers: Option<(PathBuf, NaiveDate)>,
+    /// How the judgement is printed.
+    pub format: Format,
+}
+
+impl Ending {
+    /// The accepted regressions: read before an hour of measuring, so that a mistake in them costs none.
+    fn waivers(&self) -> Result<Vec<Waiver>> {
+        let read = self
+            .waivers
+            .as_ref()
+            .map(|(file, _)| waiver_file::read(file));
+        Ok(read.transpose().map_err(Error::msg)?.unwrap_or_default())
+    }
+
+    /// The exit code of what was measured, or, for a script, a judgement that says why nothing was.
+    fn told(&self, measured: Result<ExitCode>, out: &mut dyn Write) -> Result<ExitCode> {
+        match measured {
+            Err(error) if self.format == Format::Json && !broken_pipe(&error) => {
+                let judgement = Judgement::broken(&format!("{error:#}"));
+                writeln!(out, "{:#}", document(&judgement))?;
+                Ok(ExitCode::from(judgement.verdict().exit_code()))
+            }
+            measured => measured,
+        }
+    }
+
+    /// Applies the waivers, writes the pairs, prints the judgement; the exit code is the judgement's.
+    fn close(
+        &self,
+        waivers: &[Waiver],
+        (series, mut judgement): (Vec<Series>, Judgement),
+        out: &mut dyn Write,
+    ) -> Result<ExitCode> {
+        if let Some((_, today)) = &self.waivers {
+            waiver::apply(&mut judgement, waivers, *today);
+        }
+        if let Some(path) = &self.pairs {
+            let written = std::fs::write(path, pairs_file::write(&series));
+            written.with_context(|| format!("--pairs {}: cannot write", path.display()))?;
+        }
+        match self.format {
+            Format::Json => writeln!(out, "{:#}", document(&judgement))?,
+            Format::Text => write!(out, "{}", text(&judgement))?,
+        }
+        Ok(ExitCode::from(judgement.verdict().exit_code()))
+    }
 }
 
 /// Measures pairs until every row is decided or enough was tried, and prints the judgement.
@@ -48,10 +104,12 @@ pub struct AbOptions {
 /// # Errors
 /// When nothing can be measured, or one of the programs is no worker of ours.
 pub fn run(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
-    // Before an hour of measuring, so that a mistake in it costs none.
-    let waivers = options.waivers.as_ref();
-    let waivers = waivers.map(|(file, _)| waiver_file::read(file));
-    let waivers = waivers.transpose().map_err(Error::msg)?;
+    let compared = compare(options, out);
+    options.ending.told(compared, out)
+}
+
+fn compare(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
+    let waivers = options.ending.waivers()?;
     let suite = Suite::load(options.run.suite.as_deref())?;
     let probes = ProbeSet::load(&suite.probes_dir)?;
     let plan = Plan::new(&wanted(&options.run, &suite, &probes)?);
@@ -72,22 +130,15 @@ pub fn run(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
     };
     qos::settle(Side::Parent);
     let _awake = Awake::hold();
+    let problems = fitness(&plan, options.run.readiness)?;
     let duels = plan.cells.iter().map(Duel::new).collect();
     let (series, mut judgement) = measure(&rules, duels, &mut std::io::stderr())?;
     judgement.base = options.base.display().to_string();
     judgement.head = options.head.display().to_string();
-    if let (Some(waivers), Some((_, today))) = (waivers, &options.waivers) {
-        waiver::apply(&mut judgement, &waivers, *today);
-    }
-    if let Some(path) = &options.pairs {
-        let written = std::fs::write(path, pairs_file::write(&series));
-        written.with_context(|| format!("--pairs {}: cannot write", path.display()))?;
-    }
-    match options.run.format {
-        Format::Json => writeln!(out, "{:#}", document(&judgement))?,
-        Format::Text => write!(out, "{}", text(&judgement))?,
-    }
-    Ok(ExitCode::from(judgement.verdict().exit_code()))
+    let unfit =
+        |problem: String| format!("the machine was not fit to measure at the start: {problem}");
+    judgement.notes.extend(problems.into_iter().map(unfit));
+    options.ending.close(&waivers, (series, judgement), out)
 }
 
 /// What starts a worker of a build.

@@ -1,15 +1,16 @@
-//! `harness ab`.
+//! `harness ab` and `harness duet`.
 
 use std::path::PathBuf;
 
 use chrono::Utc;
 use clap::Args;
 
-use super::{duration, format, network, weights};
-use crate::ab::AbOptions;
+use super::{duration, format, network, readiness, weights};
+use crate::ab::commands::{Clock, DuetOptions};
+use crate::ab::{AbOptions, Ending};
 use crate::models::Backend;
 use crate::scenarios;
-use crate::session::{Readiness, RunOptions, Storage};
+use crate::session::{Format, RunOptions, Storage};
 
 /// Exit code where nothing could be compared.
 pub(super) const BROKEN: u8 = 3;
@@ -65,21 +66,84 @@ pub(super) struct AbArgs {
     /// Weights of a published model: its own, or dummy
     #[arg(long, value_name = "NAME", default_value = "published")]
     weights: String,
+    /// Measures only on a machine that is fit for it; without it, a note says what was wrong
+    #[arg(long)]
+    strict: bool,
     /// Never touches the network
     #[arg(long)]
     offline: bool,
     /// Longest time for one worker
     #[arg(long, value_name = "TIME", default_value = "10m")]
     timeout: String,
+    #[command(flatten)]
+    ending: EndingArgs,
+}
+
+/// What becomes of the pairs.
+#[derive(Debug, Args)]
+struct EndingArgs {
     /// Writes every pair as CSV, as report check --pairs reads it
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
     /// File of accepted regressions; report check --help shows one
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
-    /// Prints one JSON object
+    /// Prints one JSON object, which report check --judgement reads
     #[arg(long)]
     json: bool,
+}
+
+impl EndingArgs {
+    fn options(self) -> Ending {
+        Ending {
+            pairs: self.pairs,
+            waivers: self.waivers.map(|file| (file, Utc::now().date_naive())),
+            format: format(self.json),
+        }
+    }
+}
+
+pub(super) const DUET_EXAMPLES: &str = "\
+Both commands run in turn in a shell, ten to thirty pairs; what looks worse is measured again before it is
+called so. A command that fails ends it.
+
+Exit code: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken.
+
+Examples:
+  harness duet --base './old/bench' --head './new/bench'
+  harness duet --base 'old --times' --head 'new --times' --reported    they print their own seconds
+  harness duet --base OLD --head NEW --json > duet.json; report check --judgement duet.json";
+
+#[derive(Debug, Args)]
+pub(super) struct DuetArgs {
+    /// Command to compare with, for a shell
+    #[arg(long, value_name = "COMMAND")]
+    base: String,
+    /// Command that is judged
+    #[arg(long, value_name = "COMMAND")]
+    head: String,
+    /// What the comparison is called
+    #[arg(long, value_name = "TEXT", default_value = "command")]
+    name: String,
+    /// Takes the seconds that a command prints in its last line, in place of how long it runs
+    #[arg(long)]
+    reported: bool,
+    #[command(flatten)]
+    ending: EndingArgs,
+}
+
+impl DuetArgs {
+    pub(super) fn options(self) -> DuetOptions {
+        DuetOptions {
+            commands: [self.base, self.head],
+            name: self.name,
+            clock: match self.reported {
+                true => Clock::Reported,
+                false => Clock::Wall,
+            },
+            ending: self.ending.options(),
+        }
+    }
 }
 
 impl AbArgs {
@@ -89,9 +153,9 @@ impl AbArgs {
         Ok(AbOptions {
             base: self.base,
             head: self.head,
-            pairs: self.pairs,
-            waivers: self.waivers.map(|file| (file, Utc::now().date_naive())),
+            ending: self.ending.options(),
             run: RunOptions {
+                server: None,
                 suite: self.suite,
                 models: self.models,
                 backends: backends.collect::<Result<_, _>>()?,
@@ -102,11 +166,11 @@ impl AbArgs {
                 seed: self.seed,
                 weights: weights(&self.weights)?,
                 network: network(self.offline),
-                readiness: Readiness::Marked,
+                readiness: readiness(self.strict),
                 timeout: duration::parse(&self.timeout)
                     .map_err(|error| format!("--timeout: {error}"))?,
                 storage: Storage::None,
-                format: format(self.json),
+                format: Format::Text,
             },
         })
     }

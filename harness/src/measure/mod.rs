@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 mod bandwidth;
+mod listener;
 pub mod nvml;
 pub mod qos;
 #[cfg(not(target_os = "macos"))]
@@ -14,6 +15,7 @@ mod system;
 mod watch;
 
 pub use bandwidth::{READ_BYTES, read_bandwidth};
+pub use listener::{family, listener};
 #[cfg(not(target_os = "macos"))]
 pub(crate) use system::TICK_MS;
 pub use watch::PeakWatch;

@@ -15,7 +15,7 @@ use super::system;
 /// missed on Linux; macOS keeps the peak itself, where it lets that be started anew for each span.
 #[derive(Debug)]
 pub struct PeakWatch {
-    pid: u32,
+    processes: Vec<u32>,
     /// The highest footprint since the last mark; 0 before the process was seen.
     peak: Arc<AtomicU64>,
     /// Dropped to end the thread.
@@ -27,12 +27,18 @@ impl PeakWatch {
     /// Looks at `pid` now and then every `interval`.
     #[must_use]
     pub fn start(pid: u32, interval: Duration) -> Self {
+        Self::over(vec![pid], interval)
+    }
+
+    /// Looks at several processes, whose footprints are added up; one that has ended counts as none.
+    #[must_use]
+    pub fn over(processes: Vec<u32>, interval: Duration) -> Self {
         let (stop, stopped) = mpsc::channel::<()>();
         let peak = Arc::new(AtomicU64::new(0));
-        let seen = Arc::clone(&peak);
+        let (seen, watched) = (Arc::clone(&peak), processes.clone());
         let watch = move || {
             loop {
-                look(pid, &seen);
+                look(&watched, &seen);
                 if stopped.recv_timeout(interval) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
@@ -43,7 +49,7 @@ impl PeakWatch {
             .spawn(watch)
             .ok();
         Self {
-            pid,
+            processes,
             peak,
             stop: Some(stop),
             thread,
@@ -56,10 +62,15 @@ impl PeakWatch {
     /// What is in memory at the mark belongs to both spans.
     #[must_use]
     pub fn mark(&self) -> Option<u64> {
-        look(self.pid, &self.peak);
+        look(&self.processes, &self.peak);
         let seen = Some(self.peak.swap(0, Relaxed)).filter(|&peak| peak > 0);
-        look(self.pid, &self.peak);
-        seen.max(system::take_peak(self.pid))
+        look(&self.processes, &self.peak);
+        // Peaks of several processes need not have been at one time.
+        let own = match self.processes.as_slice() {
+            &[one] => system::take_peak(one),
+            _ => None,
+        };
+        seen.max(own)
     }
 
     /// Ends the watch. The highest footprint since the start or the last mark, in bytes; `None` where
@@ -79,10 +90,11 @@ impl PeakWatch {
     }
 }
 
-fn look(pid: u32, peak: &AtomicU64) {
-    if let Some(footprint) = system::footprint_estimate(pid) {
-        peak.fetch_max(footprint, Relaxed);
-    }
+fn look(processes: &[u32], peak: &AtomicU64) {
+    let held = processes
+        .iter()
+        .filter_map(|&process| system::footprint_estimate(process));
+    peak.fetch_max(held.sum(), Relaxed);
 }
 
 impl Drop for PeakWatch {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::tensor::{self, DType};
 
-/// A tensor library.
+/// What computes: a tensor library, or a server that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -16,11 +16,14 @@ pub enum Backend {
     Candle,
     /// MLX, through mlx-rs.
     Mlx,
+    /// None of ours: a server that speaks OpenAI's protocol, see [`crate::served`].
+    #[serde(rename = "openai")]
+    OpenAi,
 }
 
 impl Backend {
-    /// Every backend this program knows, built in or not.
-    pub const ALL: &'static [Self] = &[Self::Candle, Self::Mlx];
+    /// Every tensor library this program knows, built in or not.
+    pub const LIBRARIES: &'static [Self] = &[Self::Candle, Self::Mlx];
 
     /// Devices it has on some machine, fastest first.
     #[must_use]
@@ -28,6 +31,7 @@ impl Backend {
         match self {
             Self::Candle => &[Device::Cuda, Device::Metal, Device::Cpu],
             Self::Mlx => &[Device::Metal, Device::Cpu],
+            Self::OpenAi => &[Device::Server],
         }
     }
 
@@ -50,6 +54,7 @@ impl Backend {
         match self {
             Self::Candle => cfg!(feature = "candle"),
             Self::Mlx => cfg!(feature = "mlx"),
+            Self::OpenAi => true,
         }
     }
 
@@ -67,6 +72,7 @@ impl Backend {
             ],
             // Products on Linux; Apple's systems have a library that needs no telling.
             Self::Mlx => vec![("OPENBLAS_NUM_THREADS", threads.to_string())],
+            Self::OpenAi => Vec::new(),
         }
     }
 }
@@ -81,12 +87,14 @@ pub enum Device {
     Metal,
     /// NVIDIA's GPU.
     Cuda,
+    /// Wherever a server computes.
+    Server,
 }
 
-/// A tensor library and where it computes.
+/// A backend and where it computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The library.
+    /// The backend.
     pub backend: Backend,
     /// The device.
     pub device: Device,
@@ -165,9 +173,9 @@ macro_rules! named {
     };
 }
 
-named!(Backend, "backend", Candle "candle", Mlx "mlx");
+named!(Backend, "backend", Candle "candle", Mlx "mlx", OpenAi "openai");
 named!(Precision, "precision", Native "native", F32 "f32");
-named!(Device, "device", Cpu "cpu", Metal "metal", Cuda "cuda");
+named!(Device, "device", Cpu "cpu", Metal "metal", Cuda "cuda", Server "server");
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +205,10 @@ mod tests {
 
     #[test]
     fn the_processor_is_there_wherever_a_library_is() {
-        for &backend in Backend::ALL.iter().filter(|backend| backend.built_in()) {
+        for &backend in Backend::LIBRARIES
+            .iter()
+            .filter(|backend| backend.built_in())
+        {
             let place = Place::choose(Some(backend), None).unwrap();
             assert_eq!(place.backend, backend);
             let device = Some(Device::Cpu);

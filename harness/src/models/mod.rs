@@ -244,6 +244,13 @@ macro_rules! on_library {
                 let $on = &crate::tensor::mlx::On::at(device)?;
                 $work
             }
+            Place {
+                backend: Backend::OpenAi,
+                ..
+            } => Err(Error::Unavailable(
+                "backend openai: computes in a server: harness run --backend openai --url http://HOST:PORT"
+                    .to_owned(),
+            )),
             #[cfg(not(all(feature = "candle", feature = "mlx")))]
             Place { backend, .. } => Err(Error::Unavailable(format!(
                 "backend {backend}: not built in: build with --features {backend}"

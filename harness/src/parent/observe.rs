@@ -32,6 +32,8 @@ pub(super) struct Observer<'a> {
     /// Conditions at the start of the span that is judged next, and its trials.
     anchor: Conditions,
     trials: u32,
+    /// Whether there is nothing to watch: a server's processes are elsewhere or not known.
+    unseen: bool,
     /// Highest memory: until the model was ready, over the worker's life, on the GPU.
     load_peak: Option<u64>,
     peak: Option<u64>,
@@ -39,13 +41,24 @@ pub(super) struct Observer<'a> {
 }
 
 impl<'a> Observer<'a> {
-    pub(super) fn start(planned: &'a Planned, pid: u32) -> Self {
-        let mut sampler = Sampler::new(Some(pid));
+    /// Watches a worker; the processes of a server instead, where that computes. A server whose processes
+    /// are not known has no memory here, and what it computes cannot be told from others' work.
+    pub(super) fn start(planned: &'a Planned, pid: u32, server: Option<&[u32]>) -> Self {
+        let here = planned
+            .model
+            .server
+            .as_ref()
+            .map(|server| server.address.is_here());
+        let mut sampler = match (server, here) {
+            (Some([]), Some(true)) => Sampler::hidden(),
+            _ => Sampler::around(&[&[pid], server.unwrap_or_default()].concat()),
+        };
         let on_gpu = planned.device == Device::Cuda;
         Self {
             planned,
             pid,
-            watch: PeakWatch::start(pid, LOOK),
+            watch: PeakWatch::over(server.map_or_else(|| vec![pid], <[u32]>::to_vec), LOOK),
+            unseen: server.is_some_and(<[u32]>::is_empty),
             anchor: sampler.read(),
             sampler,
             gpu: if on_gpu { Gpu::open() } else { None },
@@ -108,7 +121,7 @@ impl<'a> Observer<'a> {
             .map(|peak| (Metric::DeviceMemory, Some(peak as f64)));
         let seen = seen.into_iter().chain(on_gpu);
         let wanted = self.planned.scenario.metrics();
-        let seen = seen.filter(|(metric, _)| wanted.contains(metric));
+        let seen = seen.filter(|(metric, _)| wanted.contains(metric) && !self.unseen);
         entries.extend(seen.map(|(metric, value)| Entry::Seen(metric, value)));
         entries
     }
@@ -165,7 +178,7 @@ mod tests {
     #[test]
     fn a_watched_process_has_its_peaks_and_its_trials_are_ended() {
         let planned = planned("cold-load");
-        let mut observer = Observer::start(&planned, std::process::id());
+        let mut observer = Observer::start(&planned, std::process::id(), None);
         let held = std::hint::black_box(vec![1u8; 64 << 20]);
         observer.loaded();
         drop(held);

@@ -41,7 +41,7 @@ impl Scenario for ColdLoad {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -63,7 +63,7 @@ impl Scenario for ColdLoad {
     }
 
     fn needs(&self) -> Needs {
-        Needs::AnyWeights
+        Needs::Loading
     }
 
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {
@@ -83,7 +83,7 @@ impl Scenario for ColdLoad {
         memory(probe, &birth, subject);
 
         let messages = DESCRIBE.messages(probe.set);
-        let picture = Pictures::new(DESCRIBE, probe.seed)?.nth(0)?;
+        let picture = Pictures::new(DESCRIBE, probe.seed)?.nth(0);
         let question = Question::new(Some(&picture), &messages, DESCRIBE.most());
         let asked = probe.ask(subject, &question)?;
         let fault = asked.untimed_first.as_deref();

@@ -10,6 +10,7 @@ use crate::measure::Clock;
 use crate::message::Epoch;
 use crate::subject::{AskError, Stop, Subject};
 
+use super::pace::decode_rate;
 use super::probe::Question;
 use super::warm_inference::{DESCRIBE, Pictures};
 use super::{Needs, Probe, Profile, Scenario};
@@ -41,7 +42,7 @@ impl Scenario for Endurance {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -75,7 +76,7 @@ impl Scenario for Endurance {
             if n > 0 && began >= limit {
                 break;
             }
-            if let Some(rate) = decode(subject, probe, &pictures.nth(n)?)? {
+            if let Some(rate) = decode(subject, probe, &pictures.nth(n))? {
                 course.rates.push((share(began, limit), rate));
             }
             course.look(probe, clock.elapsed());
@@ -99,10 +100,13 @@ fn decode(
         ..Question::new(Some(picture), &messages, FIXED)
     };
     let asked = probe.ask(subject, &question)?;
-    let tokens = &asked.reply.stages.tokens;
-    let span = tokens.last().zip(tokens.first());
-    let span = span.map_or(f64::NAN, |(last, first)| (*last - *first).as_secs_f64());
-    let rate = tokens.len().saturating_sub(1) as f64 / span;
+    let rate = match decode_rate(&asked.reply) {
+        Ok(rate) => rate,
+        Err(why) => {
+            probe.not_offered(Metric::Decode, why);
+            return Ok(None);
+        }
+    };
     probe.value_unless(asked.untimed.as_deref(), Metric::Decode, rate);
     Ok(asked.untimed.is_none().then_some(rate))
 }

@@ -8,7 +8,7 @@ use crate::message::{Epoch, Message as Line};
 use crate::parent::Ledger;
 use crate::probes::{Accepted, ProbeSet, Scene, TextItem, Turn, VisionItem};
 use crate::subject::{
-    Allocator, AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject, Turns,
+    Allocator, AskError, Loaded, Message, Pass, Reply, Request, Stop, Subject, Turns, View,
 };
 
 use super::{Birth, Gauge, Probe, Profile, Scenario};
@@ -39,6 +39,7 @@ impl Fake {
             stop_ids: vec![0],
             placeholder: Some("<image>".to_owned()),
             turns: Turns::Many,
+            view: View::Inside,
         };
         Self {
             loaded,
@@ -120,6 +121,7 @@ impl Subject for Fake {
         }
         ids.truncate(request.max_new_tokens);
         let mut reply = Reply {
+            counts: None,
             prompt: render(request),
             input_ids: vec![7; 40],
             positions: 40,

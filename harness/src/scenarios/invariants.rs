@@ -30,6 +30,9 @@ const ERRORS: [&str; 3] = ["error:", "exception:", "traceback (most recent call 
 /// What makes every figure of a reply worthless: I1, I2, I5, I6, I7. The first one found.
 #[must_use]
 pub fn broken(request: &Request<'_>, reply: &Reply, placeholder: Option<&str>) -> Option<String> {
+    if reply.counts.is_some() {
+        return too_long(request, reply.length());
+    }
     image_positions(request, reply)
         .or_else(|| rendered(request, reply, placeholder))
         .or_else(|| length(request, reply))
@@ -68,12 +71,18 @@ fn rendered(request: &Request<'_>, reply: &Reply, placeholder: Option<&str>) -> 
     (found != wanted).then(|| format!("I2: {found} placeholders for {wanted} pictures"))
 }
 
+/// I5: no more ids than allowed. All that a server shows of these rules.
+fn too_long(request: &Request<'_>, ids: usize) -> Option<String> {
+    let limit = request.max_new_tokens;
+    (ids > limit).then(|| format!("I5: {ids} ids, the limit was {limit}"))
+}
+
 /// I5, I6: as many ids as were allowed, counted as ids, each with its time.
 fn length(request: &Request<'_>, reply: &Reply) -> Option<String> {
     let (ids, limit) = (reply.output_ids.len(), request.max_new_tokens);
     let times = reply.stages.tokens.len();
     match request.stop {
-        _ if ids > limit => Some(format!("I5: {ids} ids, the limit was {limit}")),
+        _ if ids > limit => too_long(request, ids),
         Stop::AtLimit if ids < limit => {
             Some(format!("I5: {ids} ids, exactly {limit} were asked for"))
         }
@@ -91,8 +100,8 @@ fn reloaded(reply: &Reply) -> Option<String> {
 /// I3: an answer that is none, whose time therefore means nothing.
 #[must_use]
 pub fn hollow(request: &Request<'_>, reply: &Reply) -> Option<String> {
-    if reply.output_ids.len() < 2 {
-        return Some(format!("I3: {} ids of output", reply.output_ids.len()));
+    if reply.length() < 2 {
+        return Some(format!("I3: {} ids of output", reply.length()));
     }
     let said = reply.text.trim_start().to_lowercase();
     if ERRORS.iter().any(|error| said.starts_with(error)) {

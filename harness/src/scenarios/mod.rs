@@ -5,6 +5,7 @@ mod context;
 mod endurance;
 pub mod invariants;
 mod lifecycle;
+mod pace;
 pub mod probe;
 mod state_drift;
 mod text_only;
@@ -94,6 +95,8 @@ pub enum Needs {
     AnyWeights,
     /// Trained ones: the answers count.
     TrainedWeights,
+    /// Any weights, loaded by us: those of a server are not ours to load.
+    Loading,
 }
 
 /// What the epochs of a cell have shown so far.

@@ -93,12 +93,50 @@ impl Gauge for OwnProcess {
     fn held(&self) -> Option<u64> {
         match self.place.device {
             Device::Cuda => models::memory(self.place).ok()?.active,
-            Device::Cpu | Device::Metal => self.footprint(),
+            Device::Cpu | Device::Metal | Device::Server => self.footprint(),
         }
     }
 
     fn available(&self) -> Option<u64> {
         Sampler::new(None).read().state.available
+    }
+
+    fn thermal(&self) -> Option<Thermal> {
+        Sampler::new(None).read().state.thermal
+    }
+}
+
+/// Counters of a server's processes; none of them where it has none here.
+#[derive(Clone, Debug)]
+pub struct ServerProcesses(pub Vec<u32>);
+
+impl ServerProcesses {
+    /// Sum over the processes, where each of them tells.
+    fn sum(&self, of: impl Fn(u32) -> Option<u64>) -> Option<u64> {
+        let known = Some(&self.0).filter(|processes| !processes.is_empty())?;
+        known.iter().map(|&process| of(process)).sum()
+    }
+}
+
+impl Gauge for ServerProcesses {
+    fn footprint(&self) -> Option<u64> {
+        self.sum(|process| measure::memory(process).map(|memory| memory.footprint))
+    }
+
+    fn disk_read(&self) -> Option<u64> {
+        self.sum(measure::disk_read_bytes)
+    }
+
+    fn mapped(&self) -> Option<u64> {
+        self.sum(|process| measure::memory(process)?.mapped)
+    }
+
+    fn installed(&self) -> Option<u64> {
+        None
+    }
+
+    fn bandwidth(&self) -> Option<f64> {
+        None
     }
 
     fn thermal(&self) -> Option<Thermal> {

@@ -1,8 +1,7 @@
 //! A scene's pixels: hard edges, flat colours, noise that moves all three channels alike.
 
-use std::io::Cursor;
-
-use image::{ImageFormat, Rgb, RgbImage};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 
 use super::{Background, Color, Noise, Object, Place, Scene, Shape, Size};
 use crate::random::{SplitMix64, mixed};
@@ -26,20 +25,24 @@ impl Scene {
             let figure = Figure::new(&mut random, object, (self.width, self.height));
             figure.paint(&mut picture, color);
         }
-        for pixel in picture.pixels_mut() {
-            let change = noise(&mut random, self.noise);
-            pixel.0 = pixel.0.map(|value| shifted(value, change));
+        if let tosses @ 1.. = tosses(self.noise) {
+            for pixel in picture.as_chunks_mut::<3>().0 {
+                let change = noise(&mut random, tosses);
+                *pixel = pixel.map(|value| value.saturating_add_signed(change));
+            }
         }
         picture
     }
 
-    /// The picture as a PNG file.
+    /// The picture as a PNG file of this compression.
     #[must_use]
-    pub fn png(&self) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
+    pub(super) fn png(&self, compression: CompressionType) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let encoder = PngEncoder::new_with_quality(&mut bytes, compression, FilterType::default());
+        let (width, height) = (self.width, self.height);
         // Writing to memory fails only where a side is 0, and `random` gives none: then it is empty.
-        let _ = self.draw().write_to(&mut bytes, ImageFormat::Png);
-        bytes.into_inner()
+        let _ = encoder.write_image(&self.draw(), width, height, ExtendedColorType::Rgb8);
+        bytes
     }
 }
 
@@ -73,16 +76,20 @@ fn shifted(value: u8, change: i64) -> u8 {
     (i64::from(value) + change).clamp(0, 255) as u8
 }
 
-/// A change of brightness: of 64 coin tosses, heads less half, which has a deviation of 4.
-fn noise(random: &mut SplitMix64, noise: Noise) -> i64 {
-    let tosses = match noise {
+/// How often 64 coins are tossed for a pixel.
+const fn tosses(noise: Noise) -> usize {
+    match noise {
         Noise::Plain => 0,
         Noise::Light => 1,
         Noise::Strong => 4, // four times the variance
-    };
-    (0..tosses)
-        .map(|_| i64::from(random.next().count_ones()) - 32)
-        .sum()
+    }
+}
+
+/// A change of brightness: of so many times 64 coins, heads less half; 64 have a deviation of 4.
+fn noise(random: &mut SplitMix64, tosses: usize) -> i8 {
+    (0..tosses).fold(0, |sum: i8, _| {
+        sum.saturating_add(random.next().count_ones() as i8 - 32)
+    })
 }
 
 /// A shape with its measures, all in steps.

@@ -2,6 +2,7 @@
 //! local cache, or made of random weights.
 
 pub mod address;
+pub mod bundle;
 pub mod cache;
 mod download;
 mod http;
@@ -18,6 +19,7 @@ use crate::dummy;
 use crate::models::published::{PUBLISHED, Published, find};
 use crate::progress::Style;
 use crate::progress::download::Display;
+use crate::served::Server;
 use crate::weights::weight_files;
 use address::Address;
 use cache::{Cache, Snapshot};
@@ -48,7 +50,7 @@ pub struct Model {
     pub name: String,
     /// Folder in the published layout.
     pub dir: PathBuf,
-    /// `embedded`, `published`, `local` or `dummy`.
+    /// `embedded`, `published`, `local`, `dummy` or `served`.
     pub weights: &'static str,
     /// A commit, or a digest of the weights.
     pub revision: String,
@@ -56,6 +58,8 @@ pub struct Model {
     pub weight_files: Vec<PathBuf>,
     /// Their bytes.
     pub weight_bytes: u64,
+    /// The server that holds it, where it is no folder.
+    pub server: Option<Server>,
 }
 
 impl Model {
@@ -78,22 +82,25 @@ impl Model {
             revision,
             weight_files,
             weight_bytes,
+            server: None,
         })
     }
 }
 
 /// The `datasets` folder: of the nearest ancestor that has one, else of the source tree this
-/// program was built from.
+/// program was built from, else what it carries along, unpacked in the cache folder.
 ///
 /// # Errors
-/// When there is neither.
+/// When there is none of them.
 pub fn datasets_dir() -> Result<PathBuf> {
     let here = std::env::current_dir().context("no current folder")?;
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     let near = here.ancestors().map(|dir| dir.join("datasets"));
     let is_ours = |dir: &PathBuf| dir.join("suites").is_dir() && dir.join("checkpoints").is_dir();
-    let found = near.chain([built]).find(is_ours);
-    found.context("no datasets folder: run inside a checkout of vlm-bench")
+    if let Some(found) = near.chain([built]).find(is_ours) {
+        return Ok(found);
+    }
+    bundle::unpacked()?.context("no datasets folder: run inside a checkout of vlm-bench")
 }
 
 /// Names of the embedded checkpoints, sorted.

@@ -20,19 +20,19 @@ pub(super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn group(&self, finding: &Finding) -> (&Group, Metric) {
+    pub(super) fn group(&self, finding: &Finding) -> (&Group, Metric) {
         let series = &self.set.series[finding.series];
         (&self.set.groups[series.group], series.metric)
     }
 
     /// The night at a position of the finding's series.
-    fn night(&self, finding: &Finding, at: usize) -> &Night {
+    pub(super) fn night(&self, finding: &Finding, at: usize) -> &Night {
         let figures = &self.set.series[finding.series].figures;
         &self.set.nights[figures[at].0]
     }
 
     /// Last night before the change may have happened, and last night by which it had.
-    fn bounds(&self, finding: &Finding) -> (&Night, &Night) {
+    pub(super) fn bounds(&self, finding: &Finding) -> (&Night, &Night) {
         let (first, last) = finding.point.range;
         (
             self.night(finding, first.saturating_sub(1)),
@@ -40,7 +40,7 @@ impl Found<'_> {
         )
     }
 
-    fn machine(&self, key: &str) -> String {
+    pub(super) fn machine(&self, key: &str) -> String {
         self.machines
             .get(key)
             .map_or(key, String::as_str)
@@ -201,7 +201,7 @@ impl Found<'_> {
 }
 
 /// `2026-05-29 (0123456789ab)`.
-fn dated(night: &Night) -> String {
+pub(super) fn dated(night: &Night) -> String {
     let commit = night.commit.as_deref().unwrap_or("commit unknown");
     let short: String = one_line(commit).chars().take(14).collect();
     format!("{} ({short})", night.at.format("%Y-%m-%d"))

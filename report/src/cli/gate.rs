@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
-use report::gate::{self, What};
+use report::gate::{self, Rows, What};
 use store::gate::Judgement;
 
 use super::{Look, print};
@@ -29,6 +29,8 @@ Examples:
   report check --candidate pr.db --format markdown > comment.md
   report check --pairs pairs.csv                          columns base,head; see harness ab
   report check --candidate pr.db --waivers waivers.toml
+  report check --candidate pr.db --baseline base.db --counters --json > counters.json
+  report check --judgement counters.json --judgement ab.json --format markdown
 
 waivers.toml accepts known regressions up to a ceiling and a day, `*` stands for anything:
   [[waiver]]
@@ -56,8 +58,8 @@ pub(super) struct Check {
     #[arg(
         long,
         value_name = "RUN|FILE",
-        required_unless_present = "pairs",
-        conflicts_with = "pairs"
+        required_unless_present_any = ["pairs", "judgements"],
+        conflicts_with_all = ["pairs", "judgements"]
     )]
     candidate: Option<String>,
     /// What to judge it by: a branch, the id of a session or run in --db, or another file
@@ -74,6 +76,13 @@ pub(super) struct Check {
     /// Judge pairs measured in turn: CSV with the columns base,head, and cell, metric, session if there
     #[arg(long, value_name = "FILE")]
     pairs: Option<PathBuf>,
+    /// Print what check or harness ab said as JSON, again and together; repeatable. Verdicts follow from the
+    /// rows; a file that cannot be read is a missing row
+    #[arg(long = "judgement", value_name = "FILE", conflicts_with = "pairs")]
+    judgements: Vec<PathBuf>,
+    /// Judge only counters and answers, which hold on a machine too noisy for clocks
+    #[arg(long)]
+    counters: bool,
     /// Known regressions that are accepted
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
@@ -120,6 +129,7 @@ enum Print {
 impl Check {
     pub(super) fn run(&self, db: &Path) -> Result<ExitCode> {
         let what = match (&self.pairs, &self.candidate) {
+            _ if !self.judgements.is_empty() => What::Judgements(self.judgements.clone()),
             (Some(file), _) => What::Pairs(file.clone()),
             (None, candidate) => What::Runs {
                 candidate: candidate.clone().unwrap_or_default(),
@@ -127,12 +137,23 @@ impl Check {
                 merge_base: self.merge_base.clone(),
             },
         };
-        let judgement = gate::check(&gate::Check {
+        let asked = gate::Check {
             db: db.to_owned(),
             what,
+            rows: match self.counters {
+                true => Rows::Counters,
+                false => Rows::All,
+            },
             waivers: self.waivers.clone(),
             today: Utc::now().date_naive(),
-        })?;
+        };
+        let judgement = match gate::check(&asked) {
+            // A comment and a script are told too; on a terminal it is one line of standard error.
+            Err(error) if !self.shape.is_text() => {
+                Judgement::broken(&format!("{:#}", anyhow::Error::from(error)))
+            }
+            judged => judged?,
+        };
         self.shape.print(&judgement)?;
         Ok(judgement.verdict().exit_code().into())
     }
@@ -147,6 +168,10 @@ impl Compare {
 }
 
 impl Shape {
+    const fn is_text(&self) -> bool {
+        matches!(self.format, Print::Text) && !self.json
+    }
+
     fn print(&self, judgement: &Judgement) -> Result<()> {
         let templates = self.look.read()?;
         let markdown = || gate::markdown(judgement, &templates);

@@ -10,8 +10,8 @@ use chrono::NaiveDate;
 use store::Session;
 use store::db::Noise;
 use store::gate::{
-    Choice, Elsewhere, Judgement, Row, Side, Sides, choose, judge, pairs, pairs_file, waiver,
-    waiver_file,
+    Choice, Elsewhere, Judgement, Row, Side, Sides, choose, is_clock, judge, pairs, pairs_file,
+    waiver, waiver_file,
 };
 
 use crate::archive::commit;
@@ -22,6 +22,9 @@ pub use annotate::{annotations, summary_file};
 pub use render::{MARKER, markdown};
 pub use store::gate::{document as json, text};
 
+/// Most bytes of a file of a judgement.
+const LARGEST_JUDGEMENT: u64 = 8 << 20;
+
 /// What `report check` is asked.
 #[derive(Clone, Debug)]
 pub struct Check {
@@ -29,6 +32,8 @@ pub struct Check {
     pub db: PathBuf,
     /// What is judged.
     pub what: What,
+    /// Which rows count.
+    pub rows: Rows,
     /// File of accepted regressions.
     pub waivers: Option<PathBuf>,
     /// The day on which waivers must still count.
@@ -49,6 +54,17 @@ pub enum What {
     },
     /// A file of pairs.
     Pairs(PathBuf),
+    /// What was judged before: files of JSON, all in one. One that cannot be read is a missing row.
+    Judgements(Vec<PathBuf>),
+}
+
+/// Which rows count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// All.
+    All,
+    /// Counters and answers, which no clock disturbs.
+    Counters,
 }
 
 /// Judges a candidate.
@@ -58,12 +74,17 @@ pub enum What {
 pub fn check(check: &Check) -> Result<Judgement> {
     let mut judgement = match &check.what {
         What::Pairs(file) => from_pairs(file)?,
+        What::Judgements(files) => joined(files),
         What::Runs {
             candidate,
             baseline,
             merge_base,
         } => from_runs(&check.db, candidate, (baseline, merge_base.as_deref()))?,
     };
+    if check.rows == Rows::Counters {
+        let is_counter = |row: &Row| row.metric.is_none_or(|metric| !is_clock(metric));
+        judgement.rows.retain(is_counter);
+    }
     if let Some(file) = &check.waivers {
         let waivers = waiver_file::read(file).map_err(Error::Toml)?;
         waiver::apply(&mut judgement, &waivers, check.today);
@@ -72,7 +93,7 @@ pub fn check(check: &Check) -> Result<Judgement> {
 }
 
 fn from_pairs(file: &Path) -> Result<Judgement> {
-    let text = source::text(file)?;
+    let text = source::text(file, source::LARGEST)?;
     let series = pairs_file::parse(&text).map_err(|reason| Error::Input {
         place: file.display().to_string(),
         reason,
@@ -81,6 +102,25 @@ fn from_pairs(file: &Path) -> Result<Judgement> {
         head: format!("pairs of {}", file.display()),
         ..pairs::judge(&series)
     })
+}
+
+/// Judgements of other programs and machines as one. Their texts are hostile.
+fn joined(files: &[PathBuf]) -> Judgement {
+    let mut all = Judgement::default();
+    for file in files {
+        let read = source::text(file, LARGEST_JUDGEMENT).map_err(|error| error.to_string());
+        let parsed = read.and_then(|text| store::gate::parse(&text));
+        let name = file
+            .file_name()
+            .unwrap_or(file.as_os_str())
+            .to_string_lossy();
+        let missing = |reason: String| Judgement {
+            rows: vec![Row::missing(&name, format!("no judgement: {reason}"))],
+            ..Judgement::default()
+        };
+        all.join(parsed.unwrap_or_else(missing));
+    }
+    all
 }
 
 fn from_runs(

@@ -6,13 +6,19 @@ use store::gate::{Judgement, Verdict, headers, lines, reasons};
 use crate::error::Result;
 use crate::pipe::PipeTable;
 use crate::template::Templates;
-use crate::text;
+use crate::text::comment;
 
 /// Begins every comment, so that a later one can take its place. Shown by no page.
 pub const MARKER: &str = "<!-- vlm-bench check -->";
 
-/// Most rows in a document: GitHub takes comments of up to 65,536 characters.
-const MOST_ROWS: usize = 100;
+/// Rows that a document may show: fewer where names are long.
+const ROWS: [usize; 4] = [100, 50, 20, 5];
+
+/// Most bytes of a document: GitHub takes comments of up to 65,536 characters.
+const LONGEST: usize = 60_000;
+
+/// Most characters of one text.
+const WIDEST: usize = 400;
 
 #[derive(Serialize)]
 struct View {
@@ -28,20 +34,29 @@ struct View {
     notes: Vec<String>,
 }
 
-/// A Markdown document: what did not pass first, the rest folded up. Foreign text is escaped.
+/// A Markdown document: what did not pass first, the rest folded up. Foreign text is escaped and cut.
 ///
 /// # Errors
 /// [`Error::Template`](crate::Error::Template).
 pub fn markdown(judgement: &Judgement, templates: &Templates) -> Result<String> {
-    let escaped = |texts: Vec<String>| texts.iter().map(|text| escape(text)).collect();
+    let mut document = String::new();
+    for rows in ROWS {
+        document = templates.render("check.md", &view(judgement, rows))?;
+        if document.len() <= LONGEST {
+            break;
+        }
+    }
+    Ok(document)
+}
+
+fn view(judgement: &Judgement, rows: usize) -> View {
+    let escaped = |texts: Vec<String>| texts.iter().take(rows).map(|text| escape(text)).collect();
     let all = lines(judgement);
     let open = all.len() - judgement.count(Verdict::Pass);
-    let left_out = all.len().saturating_sub(MOST_ROWS);
-    let shown = &all[..all.len().min(MOST_ROWS)];
+    let left_out = all.len().saturating_sub(rows);
+    let shown = &all[..all.len().min(rows)];
     let (open, passed) = shown.split_at(open.min(shown.len()));
-    let mut reasons = reasons(judgement);
-    reasons.truncate(MOST_ROWS);
-    let view = View {
+    View {
         marker: MARKER,
         headline: escape(&judgement.headline()),
         base: escape(&judgement.base),
@@ -56,10 +71,16 @@ pub fn markdown(judgement: &Judgement, templates: &Templates) -> Result<String> 
             0 => String::new(),
             n => format!("{n} more rows are not shown."),
         },
-        reasons: escaped(reasons),
+        reasons: escaped(reasons(judgement)),
         notes: escaped(judgement.notes.clone()),
-    };
-    templates.render("check.md", &view)
+    }
+}
+
+fn escape(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", comment(&text[..end])),
+        None => comment(text),
+    }
 }
 
 fn table(lines: &[Vec<String>]) -> Option<PipeTable> {
@@ -67,9 +88,4 @@ fn table(lines: &[Vec<String>]) -> Option<PipeTable> {
         .iter()
         .map(|line| line.iter().map(|text| escape(text)));
     (!lines.is_empty()).then(|| PipeTable::new(&headers(), rows))
-}
-
-/// Text for a comment. A name must not call anybody: GitHub mentions are broken by a blank of no width.
-fn escape(text: &str) -> String {
-    text::markdown(text).replace('@', "@\u{200b}")
 }

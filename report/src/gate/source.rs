@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const LEAST_DIGITS: usize = 8;
 
 /// Most bytes of a text file.
-const LARGEST: u64 = 1 << 30;
+pub(super) const LARGEST: u64 = 1 << 30;
 
 /// What every SQLite file begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
@@ -39,7 +39,7 @@ impl Source {
         let is_json =
             read.is_ok_and(|length| start[..length].trim_ascii_start().first() == Some(&b'{'));
         if is_json && start != *SQLITE {
-            let documents = Document::parse(&text(path)?)?;
+            let documents = Document::parse(&text(path, LARGEST)?)?;
             return Ok(Self::Documents(documents));
         }
         Ok(Self::Db(Db::open_existing(path)?))
@@ -165,6 +165,14 @@ pub(super) fn baseline(db: &Path, name: &str) -> Result<(Found, Option<String>)>
         let sessions = source.sessions()?;
         return Ok((Found { source, sessions }, None));
     }
+    // A branch could be called so, but a file that is not there is meant.
+    let extension = Path::new(name).extension().unwrap_or_default();
+    if extension == "db" || extension == "json" {
+        return Err(Error::Input {
+            place: name.to_owned(),
+            reason: "is no file".to_owned(),
+        });
+    }
     let source = Source::open(db)?;
     if let Some(session) = by_id(&source, name)? {
         let sessions = vec![session];
@@ -202,8 +210,8 @@ fn by_id(source: &Source, name: &str) -> Result<Option<Session>> {
     }
 }
 
-/// The text of a file.
-pub(super) fn text(path: &Path) -> Result<String> {
+/// The text of a file of so many bytes at most.
+pub(super) fn text(path: &Path, largest: u64) -> Result<String> {
     let wrong = |reason: String| Error::Input {
         place: path.display().to_string(),
         reason,
@@ -211,8 +219,8 @@ pub(super) fn text(path: &Path) -> Result<String> {
     let length = fs::metadata(path)
         .map_err(|error| wrong(error.to_string()))?
         .len();
-    if length > LARGEST {
-        return Err(wrong("over 1 GiB is too long".to_owned()));
+    if length > largest {
+        return Err(wrong(format!("over {} MiB is too long", largest >> 20)));
     }
     fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
 }

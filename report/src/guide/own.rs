@@ -77,6 +77,11 @@ fn method(entry: &Entry, cells: &[Cell]) -> Method {
 fn command(entry: &Entry) -> String {
     let row = &entry.row;
     let [model, backend, device] = [&row.model, &row.backend, &row.device].map(|text| shell(text));
+    if row.weights == "served" {
+        return format!(
+            "cargo harness run --backend openai --url http://HOST:PORT --model {model}"
+        );
+    }
     let weights = if row.weights == "dummy" {
         " --weights dummy"
     } else {

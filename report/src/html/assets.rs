@@ -11,7 +11,7 @@ use crate::template::Templates;
 /// Folder of the shared files.
 const FOLDER: &str = "assets";
 
-/// Writes plotly.js, the style sheet and the script.
+/// Writes plotly.js, the style sheet and the scripts.
 ///
 /// # Errors
 /// [`Error::Write`](crate::Error::Write).
@@ -21,7 +21,7 @@ pub(super) fn write(folder: &Path, templates: &Templates) -> Result<()> {
         &folder.join("plotly.js"),
         &library(&Plot::offline_js_sources()),
     )?;
-    for name in ["site.css", "site.js"] {
+    for name in ["site.css", "site.js", "compare.js"] {
         write_file(&folder.join(name), templates.text(name)?)?;
     }
     Ok(())

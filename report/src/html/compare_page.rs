@@ -6,10 +6,10 @@ use serde::Serialize;
 use store::Session;
 use store::gate::{Judgement, Row, Side, Verdict, headers, line, name, sorted};
 
-use super::files::slug;
 use super::frame::Frame;
+use super::heading::Heading;
 use super::session::{self, Link};
-use super::site::{Site, model_file};
+use super::site::Site;
 use crate::archive::Place;
 use crate::text::one_line;
 
@@ -32,9 +32,8 @@ struct Page {
 
 #[derive(Serialize)]
 struct Model {
-    id: String,
-    name: String,
-    file: String,
+    #[serde(flatten)]
+    heading: Heading,
     counts: String,
     /// What did not pass, the worst first.
     open: Vec<RowView>,
@@ -109,9 +108,7 @@ fn models(subject: &Subject<'_>) -> Vec<Model> {
         let (passed, open): (Vec<&Row>, Vec<&Row>) =
             rows.iter().partition(|row| row.verdict == Verdict::Pass);
         Model {
-            id: slug(name),
-            name: one_line(name),
-            file: model_file(&subject.place.key, name),
+            heading: Heading::new(&subject.place.key, name),
             counts: format!("{} of {} rows pass", passed.len(), rows.len()),
             open: open.into_iter().map(view).collect(),
             passed: passed.into_iter().map(view).collect(),
@@ -130,7 +127,8 @@ fn view(row: &Row) -> RowView {
     }
 }
 
-const fn tone(verdict: Verdict) -> &'static str {
+/// How a verdict should be read.
+pub(super) const fn tone(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "",
         Verdict::Improved => "good",

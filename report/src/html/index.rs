@@ -40,6 +40,8 @@ struct Machine {
     older: usize,
     /// File of the newest session against the one before, where there is one.
     compared: Option<String>,
+    /// Its id.
+    newest: String,
 }
 
 /// A link to a machine, in the row of links that every machine's section starts with.
@@ -119,6 +121,7 @@ fn machine(site: &Site, at: usize) -> Machine {
         windows: recent::windows(site, place),
         older: place.sessions.len() - shown.len(),
         sessions: shown,
+        newest: newest.map_or_else(String::new, |newest| newest.id.to_string()),
         compared: newest.and_then(|newest| {
             session::previous(place, newest)?;
             Some(session::file(newest))

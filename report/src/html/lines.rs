@@ -27,6 +27,15 @@ pub(super) struct Stamp {
     pub environment: String,
 }
 
+/// A session that ran under other conditions than the one before it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Turn {
+    /// Position among the stamps of the page.
+    pub at: usize,
+    /// What is other, in words.
+    pub text: String,
+}
+
 /// The figures of one variant.
 #[derive(Debug, Default)]
 pub(super) struct Line {

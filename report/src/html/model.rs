@@ -1,16 +1,17 @@
 //! The page of one model on one machine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 use store::Uuid;
 use store::series::Group;
 
+use super::conditions;
 use super::curves;
 use super::files::slug;
 use super::frame::Frame;
 use super::json;
-use super::lines::{Stamp, Variant, key};
+use super::lines::{Stamp, Turn, Variant, key};
 use super::outputs::{self, Outputs};
 use super::recent::{self, IncidentView};
 use super::session;
@@ -50,7 +51,16 @@ struct Page {
     variants: Vec<Variant>,
     groups: Vec<Charts>,
     outputs: Vec<Outputs>,
+    /// Where conditions changed, the newest first.
+    turns: Vec<Told>,
     sessions: String,
+}
+
+/// A session under other conditions than the one before.
+#[derive(Serialize)]
+struct Told {
+    at: String,
+    text: String,
 }
 
 /// To the newest session of the model, and to what changed in it.
@@ -68,6 +78,7 @@ struct Sessions<'a> {
     commit: Vec<usize>,
     environments: Vec<&'a str>,
     environment: Vec<usize>,
+    turns: &'a [Turn],
 }
 
 impl<'a> Subject<'a> {
@@ -116,6 +127,7 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
     let mut groups = trend::groups(subject);
     groups.extend(curves::group(subject, &own));
     let name = one_line(&subject.model);
+    let turns = conditions::turns(&measured(subject));
     let page = Page {
         frame: Frame::within(&format!("{name} on {}", place.name())),
         name,
@@ -128,9 +140,30 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         variants: subject.variants.clone(),
         groups,
         outputs: outputs::outputs(subject),
-        sessions: sessions(subject),
+        turns: turns.iter().rev().map(|turn| told(subject, turn)).collect(),
+        sessions: sessions(subject, &turns),
     };
     (model_file(&place.key, &subject.model), page)
+}
+
+/// The sessions in which the model was measured, with their stamps.
+fn measured<'a>(subject: &Subject<'a>) -> Vec<(usize, &'a store::Session)> {
+    let set = &subject.site.set;
+    let series = subject.site.series_of(&subject.place.key, &subject.model);
+    let nights = series.iter().flat_map(|&at| &set.series[at].figures);
+    let own: BTreeSet<usize> = nights
+        .map(|&(night, _)| subject.stamp(set.nights[night].session))
+        .collect();
+    own.into_iter()
+        .filter_map(|at| Some((at, subject.place.sessions.get(at)?)))
+        .collect()
+}
+
+fn told(subject: &Subject<'_>, turn: &Turn) -> Told {
+    Told {
+        at: subject.stamps[turn.at].at.clone(),
+        text: turn.text.clone(),
+    }
 }
 
 fn links(subject: &Subject<'_>) -> Vec<Link> {
@@ -149,7 +182,7 @@ fn links(subject: &Subject<'_>) -> Vec<Link> {
     run.into_iter().chain(compared).collect()
 }
 
-fn sessions(subject: &Subject<'_>) -> String {
+fn sessions(subject: &Subject<'_>, turns: &[Turn]) -> String {
     let (commits, commit) = coded(subject.stamps.iter().map(|stamp| stamp.commit.as_str()));
     let (environments, environment) = coded(
         subject
@@ -165,6 +198,7 @@ fn sessions(subject: &Subject<'_>) -> String {
         commit,
         environments,
         environment,
+        turns,
     })
 }
 

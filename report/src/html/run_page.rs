@@ -1,17 +1,19 @@
 //! The page of one session: every cell with its figures, their spread and raw values, and why others are missing.
 
 use serde::Serialize;
+use store::gate::{Side, name};
 use store::stats::{figure, is_item_score, share};
 use store::summary::{Note, run_notes};
 use store::{Metric, Outcome, Run, Sample, Session};
 
-use super::files::slug;
+use super::choice;
 use super::frame::Frame;
+use super::heading::Heading;
 use super::outputs::{self, Outputs};
 use super::session::{self, Fact, Link};
-use super::site::{Site, model_file};
-use super::table;
-use crate::archive::Place;
+use super::site::Site;
+use super::table::{self, Notes, Table};
+use crate::archive::{Place, entries};
 use crate::text::one_line;
 
 /// Answers of one cell on the page, and values of one process: the rest is in the database.
@@ -21,9 +23,11 @@ const VALUES: usize = 100;
 /// What may have become of a cell.
 const STATES: [&str; 4] = ["failed", "void in part", "not offered", "measured"];
 
+/// The page of a session.
 #[derive(Serialize)]
-struct Page {
+pub(super) struct Page {
     frame: Frame,
+    id: String,
     at: String,
     machine: String,
     machine_key: String,
@@ -32,32 +36,40 @@ struct Page {
     later: Option<Link>,
     /// File of the comparison with the session before, where there is one.
     compared: Option<String>,
+    /// Whether there is a page of any two sessions.
+    choosable: bool,
     /// The command that compares with the session before.
     command: Option<String>,
     export: String,
     /// How many cells are in which state.
     counts: String,
-    models: Vec<Model>,
+    /// Verdicts and figures of this session alone.
+    table: Table,
+    notes: Notes,
+    pub(super) models: Vec<Model>,
 }
 
+/// The cells of one model.
 #[derive(Serialize)]
-struct Model {
-    id: String,
-    name: String,
-    /// In the folder of models.
-    file: String,
-    cells: Vec<Cell>,
+pub(super) struct Model {
+    #[serde(flatten)]
+    pub(super) heading: Heading,
+    pub(super) cells: Vec<Cell>,
 }
 
+/// What was measured by one run.
 #[derive(Serialize)]
-struct Cell {
+pub(super) struct Cell {
     id: String,
-    name: String,
+    /// What rows of a comparison call it.
+    #[serde(skip)]
+    pub(super) key: String,
+    pub(super) name: String,
     about: String,
     state: &'static str,
     tone: &'static str,
     notes: Vec<NoteView>,
-    figures: Vec<FigureView>,
+    pub(super) figures: Vec<FigureView>,
     outputs: Option<Outputs>,
 }
 
@@ -68,14 +80,18 @@ struct NoteView {
     text: String,
 }
 
+/// One metric of a run.
 #[derive(Serialize)]
-struct FigureView {
-    name: &'static str,
+pub(super) struct FigureView {
+    pub(super) name: &'static str,
     about: &'static str,
-    value: String,
+    pub(super) value: String,
+    /// The same as a number, in the metric's unit.
+    #[serde(skip)]
+    pub(super) number: Option<f64>,
     spread: String,
-    interval: String,
-    counts: String,
+    pub(super) interval: String,
+    pub(super) counts: String,
     /// Raw values, a line a process.
     epochs: Vec<String>,
 }
@@ -84,15 +100,15 @@ struct FigureView {
 pub(super) struct Subject<'a> {
     pub site: &'a Site,
     pub place: &'a Place,
-    pub session: &'a Session,
-    /// All of its runs, oldest first.
-    pub runs: &'a [Run],
+    /// With all of its runs, oldest first.
+    pub side: &'a Side,
 }
 
 /// The page as text is made of, and its file.
-pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
-    let (place, session) = (subject.place, subject.session);
+pub(super) fn page(subject: &Subject<'_>) -> (String, Page) {
+    let (place, session) = (subject.place, &subject.side.session);
     let models = models(subject);
+    let entries = entries(std::slice::from_ref(session), &subject.side.runs);
     let shown: Vec<&Session> = subject.site.shown(place).collect();
     let own = shown.iter().position(|other| other.id == session.id);
     let own = own.unwrap_or_default();
@@ -105,6 +121,7 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
             session::at(session),
             place.name()
         )),
+        id: session.id.to_string(),
         at: session::at(session),
         machine: place.name(),
         machine_key: place.key.clone(),
@@ -112,9 +129,12 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         earlier: other(Some(own + 1)),
         later: other(own.checked_sub(1)),
         compared: before.filter(|_| is_newest).map(|_| session::file(session)),
+        choosable: choice::is_there(subject.site),
         command: before.map(|before| format!("report compare {} {}", before.id, session.id)),
         export: format!("store export --session {}", session.id),
         counts: counts(&models),
+        table: table::table(place, &entries),
+        notes: table::notes_of(&entries),
         models,
     };
     (session::file(session), page)
@@ -134,14 +154,14 @@ fn counts(models: &[Model]) -> String {
 /// The models of a session in the order they were measured in.
 fn models(subject: &Subject<'_>) -> Vec<Model> {
     let mut models: Vec<Model> = Vec::new();
-    for run in subject.runs {
-        let id = slug(&run.cell.model);
-        let at = models.iter().position(|model| model.id == id);
+    for run in &subject.side.runs {
+        let heading = Heading::new(&subject.place.key, &run.cell.model);
+        let at = models
+            .iter()
+            .position(|model| model.heading.id == heading.id);
         let at = at.unwrap_or_else(|| {
             models.push(Model {
-                id,
-                name: one_line(&run.cell.model),
-                file: model_file(&subject.place.key, &run.cell.model),
+                heading,
                 cells: Vec::new(),
             });
             models.len() - 1
@@ -171,6 +191,7 @@ fn cell(run: &Run) -> Cell {
     let about: Vec<String> = about.into_iter().filter(|part| !part.is_empty()).collect();
     Cell {
         id: format!("run-{}", run.id),
+        key: one_line(&name(cell)),
         name: one_line(&format!(
             "{}, {} {}",
             cell.scenario, cell.backend, cell.device
@@ -201,6 +222,7 @@ fn figure_view(sample: &Sample) -> FigureView {
         name: spec.name,
         about: spec.about,
         value: "n/a".to_owned(),
+        number: None,
         spread: String::new(),
         interval: String::new(),
         counts: String::new(),
@@ -212,13 +234,15 @@ fn figure_view(sample: &Sample) -> FigureView {
     };
     if is_item_score(metric) {
         if let Some(share) = share(sample) {
-            view.value = share
-                .share()
+            view.number = share.share();
+            view.value = view
+                .number
                 .map_or_else(|| "n/a".to_owned(), |share| metric.format(share));
             view.interval = interval(metric, Some((share.low, share.high)));
             view.counts = format!("{} of {} items", share.right, share.of);
         }
     } else if let Some(figure) = figure(sample) {
+        view.number = Some(figure.median);
         view.value = metric.format(figure.median);
         view.spread = figure.spread();
         view.interval = interval(metric, figure.interval);

@@ -16,6 +16,7 @@ pub(super) struct Fact {
 /// A link to the page of a session.
 #[derive(Serialize)]
 pub(super) struct Link {
+    id: String,
     /// In the folder of such pages.
     file: String,
     at: String,
@@ -36,6 +37,7 @@ pub(super) fn at(session: &Session) -> String {
 /// A link to a session's page.
 pub(super) fn link(session: &Session) -> Link {
     Link {
+        id: session.id.to_string(),
         file: file(session),
         at: at(session),
         about: format!(

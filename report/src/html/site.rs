@@ -7,6 +7,7 @@ use std::thread;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use store::db::Wanted;
+use store::gate::Side;
 use store::series::SeriesSet;
 use store::stats::{figure, is_item_score, share};
 use store::summary::{Kind, home};
@@ -144,10 +145,10 @@ impl Site {
 
 impl Recent {
     /// Takes in a session that is older than those before.
-    pub(super) fn add(&mut self, session: &Session, runs: &[Run]) {
-        for run in runs {
+    pub(super) fn add(&mut self, side: &Side) {
+        for run in &side.runs {
             let newest = self.newest.entry(run.cell.model.clone());
-            newest.or_insert_with(|| session.clone());
+            newest.or_insert_with(|| side.session.clone());
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::site;
 
 /// Elements and attributes that foreign text must never become.
 const FOREIGN: &str = "[...document.querySelectorAll('*')].flatMap(element => \
-    element.matches('img, iframe, object, embed, base, form:not(#controls)') ? [element.outerHTML] : \
+    element.matches('img, iframe, object, embed, base, form:not(#controls, #choice)') ? [element.outerHTML] : \
     [...element.attributes].filter(a => a.name.startsWith('on') || /^[\\s\\0-\\x1f]*(javascript|data|vbscript):/i.test(a.value)) \
     .map(a => a.name + '=' + a.value))";
 

@@ -10,6 +10,7 @@ mod fixture;
 
 mod audit;
 mod charts;
+mod choice;
 mod chromium;
 mod hostile;
 mod layout;

@@ -64,6 +64,7 @@ const fn kind(metric: Metric) -> Option<Kind> {
         M::Startup | M::LoadCold | M::LoadWarm | M::FirstInference | M::Inference => Kind::Clock,
         M::ImagePrep | M::VisionEncode | M::Prefill | M::Ttft | M::InterToken => Kind::Clock,
         M::Decode | M::LoadMemory | M::LoadPeak | M::InferPeak | M::PeakMemory => Kind::Clock,
+        M::BenchTime => Kind::Clock,
         M::PromptTokens | M::ImageTokens | M::OutputTokens | M::OutputHash => Kind::Counter,
         M::LogitHash => Kind::Bits,
         M::DevicePeak => Kind::Peak,

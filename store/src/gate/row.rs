@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
 
 /// What became of one metric of one cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Not worse by the smallest change worth a verdict.
@@ -60,7 +60,7 @@ impl fmt::Display for Verdict {
 }
 
 /// How far a metric moved, as head over base.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extent {
     /// The ratio.
     pub ratio: f64,
@@ -79,7 +79,7 @@ pub struct Extent {
 }
 
 /// One metric of one cell.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// `model/scenario/backend/device`, or the label of foreign pairs. Hostile text.
     pub cell: String,
@@ -136,7 +136,7 @@ impl Row {
 }
 
 /// All rows of one comparison.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// What the base is, in words.
     pub base: String,
@@ -151,6 +151,33 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// What could not be judged at all, and why.
+    #[must_use]
+    pub fn broken(reason: &str) -> Self {
+        Self {
+            rows: vec![Row::missing("*", reason.to_owned())],
+            ..Self::default()
+        }
+    }
+
+    /// Takes in the rows of another comparison, in whose light the verdict is one for both.
+    pub fn join(&mut self, other: Self) {
+        let both = |own: &mut String, other: String| {
+            if own.is_empty() || *own == other {
+                *own = other;
+            } else if !other.is_empty() {
+                *own = format!("{own}; {other}");
+            }
+        };
+        both(&mut self.base, other.base);
+        both(&mut self.head, other.head);
+        if let Some(mark) = other.watermark {
+            both(self.watermark.get_or_insert_default(), mark);
+        }
+        self.rows.extend(other.rows);
+        self.notes.extend(other.notes);
+    }
+
     /// What the rows come to: a regression counts before a missing row, that before an open one.
     /// Nothing compared is missing, never a pass.
     #[must_use]
@@ -201,6 +228,23 @@ impl Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_comparisons_have_one_verdict() {
+        let of = |base: &str, verdict, watermark: Option<&str>| Judgement {
+            base: base.to_owned(),
+            rows: vec![Row::bare("c", None, verdict, String::new())],
+            watermark: watermark.map(ToOwned::to_owned),
+            ..Judgement::default()
+        };
+        let mut judgement = Judgement::default();
+        judgement.join(of("a", Verdict::Pass, None));
+        judgement.join(of("b", Verdict::Regressed, Some("w")));
+        judgement.join(of("a; b", Verdict::Pass, Some("w")));
+        assert_eq!((judgement.base.as_str(), judgement.rows.len()), ("a; b", 3));
+        assert_eq!(judgement.watermark.as_deref(), Some("w"));
+        assert_eq!(judgement.verdict(), Verdict::Regressed);
+    }
 
     #[test]
     fn the_worst_row_decides() {

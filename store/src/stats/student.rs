@@ -1,5 +1,8 @@
 //! Tails of Student's t and of the binomial distribution.
 
+/// Most steps to a quantile; a dozen are common.
+const STEPS: usize = 100;
+
 /// The chance that Student's t with `dof` degrees of freedom, which need not be whole, is above `t`.
 #[must_use]
 pub fn tail(t: f64, dof: f64) -> f64 {
@@ -10,19 +13,43 @@ pub fn tail(t: f64, dof: f64) -> f64 {
     if t >= 0.0 { half } else { 1.0 - half }
 }
 
-/// The value that `tail` gives that chance, below one half; by bisection.
+/// The value that `tail` gives that chance, below one half; at most a million.
 #[must_use]
 pub fn quantile(chance: f64, dof: f64) -> f64 {
-    let (mut low, mut high) = (0.0, 1e6);
-    // Until they are as near as numbers of their size can be told apart by what is printed of them.
-    while high - low > 1e-12 * high {
-        let between = f64::midpoint(low, high);
-        match tail(between, dof) > chance {
-            true => low = between,
-            false => high = between,
+    const MOST: f64 = 1e6;
+    let excess = |t: f64| tail(t, dof) - chance;
+    let (mut low, mut above) = (0.0, 0.5 - chance);
+    let (mut high, mut below) = (1.0, excess(1.0));
+    while below > 0.0 && high < MOST {
+        (low, above) = (high, below);
+        high = (2.0 * high).min(MOST);
+        below = excess(high);
+    }
+    if below > 0.0 {
+        return MOST;
+    }
+    // Regula falsi, in which an end that stays for a second time counts half (the Illinois rule), until values are as
+    // near as numbers of their size can be told apart by what is printed of them.
+    let (mut between, mut kept) = (high, None);
+    for _ in 0..STEPS {
+        let next = (low * below - high * above) / (below - above);
+        let moved = (next - between).abs();
+        between = next;
+        let found = excess(between);
+        let is_low = found > 0.0;
+        if moved <= 1e-13 * between || found == 0.0 {
+            break;
+        }
+        let again = kept.replace(is_low) == Some(is_low);
+        if is_low {
+            (low, above) = (between, found);
+            below /= if again { 2.0 } else { 1.0 };
+        } else {
+            (high, below) = (between, found);
+            above /= if again { 2.0 } else { 1.0 };
         }
     }
-    high
+    between
 }
 
 /// The chance of at least `hits` heads of `of` fair coins.
@@ -110,6 +137,19 @@ mod tests {
         check(2.0423, 30.0, 0.025);
         check(1.959_964, 1e7, 0.025);
         assert!((quantile(0.025, 4.0) - 2.7764).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_quantile_has_the_chance_that_was_asked_for() {
+        for chance in [0.49, 0.2, 0.025, 1e-3, 1e-6] {
+            for dof in [0.7, 1.0, 1.5, 2.0, 3.7, 4.0, 10.0, 133.3, 5000.0] {
+                let t = quantile(chance, dof);
+                let found = tail(t, dof);
+                let near = (found / chance - 1.0).abs() < 1e-9;
+                assert!(near || t == 1e6, "{chance}, {dof}: {t} has {found}");
+            }
+        }
+        assert_eq!(quantile(1e-6, 0.7), 1e6);
     }
 
     #[test]

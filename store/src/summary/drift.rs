@@ -12,6 +12,10 @@
 //! | `PLATEAU` | memory grew and then stayed | fine |
 //! | `STABLE` | none of these | fine |
 //!
+//! Of a server there is text alone, and no fresh process: answers are compared with its first one to the
+//! same request, `STABLE` says that all had its text, and any other text is `NONDETERMINISTIC`, for a near
+//! tie cannot be told from a state.
+//!
 //! Faults come before what is only shown. A round is one call where a process is asked the same
 //! again, else one of its arm's rounds: each series is of one input, so that equals are compared. The
 //! first five rounds do not count; a time is judged by twenty others, memory by ten.
@@ -39,8 +43,9 @@ pub(super) fn drift(newest: &Newest<'_>) -> Verdict {
         return error(reason, reason.to_owned());
     }
     let fresh = nondeterministic(newest);
+    let served = values(newest, Metric::SameText);
     let calls = Calls::of(newest);
-    if fresh.is_none() && calls.of == 0 {
+    if fresh.is_none() && calls.of == 0 && served.is_empty() {
         return void(newest, Kind::Drift, "no call compared with a fresh process");
     }
     let held: Vec<Held> = HELD.into_iter().flat_map(|m| Held::of(newest, m)).collect();
@@ -48,11 +53,17 @@ pub(super) fn drift(newest: &Newest<'_>) -> Verdict {
     // What comes first among those of one mark stands first here.
     let mut found: Vec<Verdict> = Vec::new();
     found.extend(fresh.or_else(|| calls.differing(noise(newest))));
+    found.extend(changing(&served));
     found.extend(memory_verdict(&held));
     found.extend(slowdown(newest, &paces));
     let first = |mark| found.iter().find(|verdict| verdict.mark == mark);
     let chosen = first(Mark::No).or_else(|| first(Mark::Partial));
-    let stable = || verdict(Mark::Yes, "STABLE", calls.equal() + &settled(&held, &paces));
+    let equal = if served.is_empty() {
+        calls.equal()
+    } else {
+        repeated(&served)
+    };
+    let stable = || verdict(Mark::Yes, "STABLE", equal + &settled(&held, &paces));
     chosen.or(found.first()).cloned().unwrap_or_else(stable)
 }
 
@@ -107,6 +118,20 @@ fn nondeterministic(newest: &Newest<'_>) -> Option<Verdict> {
         fresh.len()
     );
     (differing > 0).then(|| verdict(Mark::Partial, "NONDETERMINISTIC", detail))
+}
+
+/// A server's answers that repeat its first one.
+fn repeated(served: &[f64]) -> String {
+    let same = served.iter().filter(|&&same| same >= 1.0).count();
+    format!(
+        "{same}/{} answers have the text of the server's first",
+        served.len()
+    )
+}
+
+fn changing(served: &[f64]) -> Option<Verdict> {
+    let differ = served.iter().any(|&same| same < 1.0);
+    differ.then(|| verdict(Mark::Partial, "NONDETERMINISTIC", repeated(served)))
 }
 
 /// The calls that were compared with a fresh process.

@@ -3,7 +3,7 @@
 //! | id | status | rule |
 //! |---|---|---|
 //! | R2 | Broken | loading fails, or the vision scenario fails in a fresh process |
-//! | R1 | Not Measured | a mandatory scenario (load, warm inference, vision, text, drift) is missing, void or timed out, or a timed one (load, warm inference) holds fewer than two epochs; or the weights are dummies |
+//! | R1 | Not Measured | a mandatory scenario (load unless a server holds the model, warm inference, vision, text, drift) is missing, void or timed out, or a timed one (load, warm inference) holds fewer than two epochs; or the weights are dummies |
 //! | R3 | Blind | vision is BLIND |
 //! | R4 | State Issues | drift is ERROR, STATE-DRIFT, LEAK or SLOWDOWN(state) |
 //! | R5 | Too Big | the peak memory is above 80 % of what the device has, or the machine swapped out more than 256 MiB during warm inference |
@@ -129,8 +129,9 @@ fn not_measured(
     if newest.dummy() {
         return Some("dummy weights: speed and memory only".to_owned());
     }
-    timed(newest, Kind::Load, load_figure(figures))
-        .or_else(|| timed(newest, Kind::Warm, figures.get(&Metric::Inference)))
+    let load = || timed(newest, Kind::Load, load_figure(figures));
+    let load = if newest.served() { None } else { load() };
+    load.or_else(|| timed(newest, Kind::Warm, figures.get(&Metric::Inference)))
         .or_else(|| {
             let Verdicts {
                 vision,

@@ -10,9 +10,14 @@ use super::input::Input;
 /// What a process answered, to be compared with.
 pub(super) fn reference(name: &str, reply: &Reply) -> Reference {
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect();
+    // A server's answer is known by its text alone, character by character.
+    let ids = match reply.counts {
+        Some(_) => reply.text.chars().map(u32::from).collect(),
+        None => reply.output_ids.clone(),
+    };
     Reference {
         input: name.to_owned(),
-        ids: reply.output_ids.clone(),
+        ids,
         logits: bits(&reply.first_logits),
         margins: bits(&reply.margins),
     }

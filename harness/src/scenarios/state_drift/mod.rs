@@ -55,12 +55,13 @@ impl Scenario for StateDrift {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {
         &[
             Metric::ExactMatch,
+            Metric::SameText,
             Metric::DivergedAt,
             Metric::DivergedCall,
             Metric::LogitDelta,

@@ -7,7 +7,7 @@ use store::Metric;
 use store::stats::{BURN_IN, pace};
 
 use crate::message::{Message, Reference, Replay};
-use crate::subject::{AskError, Pass, Subject};
+use crate::subject::{AskError, Pass, Subject, View};
 
 use super::super::probe::{Asked, Place, Probe};
 use super::arm::Arm;
@@ -91,6 +91,9 @@ impl<'a, 'p> Sitting<'a, 'p> {
         };
         self.probe.answer(place, &asked.reply, None);
         let own = reference(name, &asked.reply);
+        if self.outside() {
+            return self.served(input, own);
+        }
         if let Some(first) = self.first(name) {
             let same = Change::between(first, &own).at.is_none();
             let same = f64::from(u8::from(same));
@@ -110,6 +113,40 @@ impl<'a, 'p> Sitting<'a, 'p> {
             self.probe.progress(call, calls);
         }
         Ok(())
+    }
+
+    fn outside(&self) -> bool {
+        self.subject.loaded().view == View::Outside
+    }
+
+    /// The same of a server, which is the same process all along: whether it repeats its first answer.
+    fn served(&mut self, input: Input, own: Reference) -> Result<(), AskError> {
+        let calls = self.probe.epoch.trials as usize;
+        let first = match self.first(input.name()) {
+            Some(first) => {
+                let first = first.clone();
+                self.repeats(&first, &own);
+                first
+            }
+            None => {
+                self.probe.reference(own.clone());
+                own
+            }
+        };
+        self.probe.progress(1, calls);
+        for call in 2..=calls {
+            if self.call(input, &first)?.is_none() {
+                return Ok(());
+            }
+            self.probe.progress(call, calls);
+        }
+        Ok(())
+    }
+
+    fn repeats(&mut self, first: &Reference, own: &Reference) {
+        let same = Change::between(first, own).at.is_none();
+        self.probe
+            .value(Metric::SameText, f64::from(u8::from(same)));
     }
 
     /// Records how far an answer is from those of other processes with the same history, and hands
@@ -144,7 +181,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
             self.probe.progress(at + 1, calls);
         }
         let slower = pace(&self.seconds, BURN_IN).is_some_and(|pace| pace.is_slowdown());
-        if slower {
+        // What a fresh process would do cannot be asked of a server.
+        if slower && !self.outside() {
             self.probe.cool_down();
             self.timed_calls(arm.timed(), Metric::RestedInference);
         }
@@ -195,6 +233,12 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// Records one call against the fresh process's answer.
     fn compare(&mut self, first: &Reference, own: &Reference, asked: &Asked) {
+        if self.outside() {
+            if let Some(reason) = &asked.broken {
+                return self.probe.void(Metric::SameText, reason);
+            }
+            return self.repeats(first, own);
+        }
         let change = Change::between(first, own);
         let (fault, call) = (asked.broken.as_deref(), self.history.len());
         let at = change.at.map_or(-1.0, |at| at as f64);
@@ -239,7 +283,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// The first failure of a process, with what led to it.
     fn tell_failure(&mut self) {
-        if !self.failed {
+        // Shorter histories could not be tried in fresh processes.
+        if !self.failed && !self.outside() {
             self.tell(true);
         }
         self.failed = true;

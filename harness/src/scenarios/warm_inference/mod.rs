@@ -123,7 +123,7 @@ impl Scenario for WarmInference {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -148,6 +148,9 @@ impl Scenario for WarmInference {
             Metric::OutputTokens,
             Metric::OutputHash,
             Metric::LogitHash,
+            Metric::TextHash,
+            Metric::ServerPrefill,
+            Metric::ServerDecode,
             Metric::InferPeak,
             Metric::DevicePeak,
             Metric::MappedResident,

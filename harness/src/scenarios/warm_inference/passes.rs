@@ -9,8 +9,9 @@ use store::stats::median;
 use store::stats::stop::settled;
 
 use crate::scenarios::invariants::{above_roof, roof};
+use crate::scenarios::pace::{decode_rate, token_times};
 use crate::scenarios::probe::{Asked, Place, Probe, Question};
-use crate::subject::{AskError, Message, Pass, Reply, Stop, Subject};
+use crate::subject::{AskError, Message, Pass, Reply, Stop, Subject, View};
 
 use super::workload::{Pictures, Workload};
 
@@ -96,7 +97,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
             self.probe.answer(Place { item, arm }, &natural.reply, None);
         }
         let fixed = self.fixed(first + 1)?;
-        if trial.is_multiple_of(2) {
+        let phases = self.subject.loaded().view == View::Inside;
+        if trial.is_multiple_of(2) && phases {
             let phased = self.phased(first + 2)?;
             self.barriers.extend(timed(&fixed).zip(timed(&phased)));
         } else {
@@ -108,7 +110,7 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// Asks about the `n`-th picture.
     fn ask(&mut self, n: usize, stop: Stop, pass: Pass) -> Result<Asked, AskError> {
-        let picture = self.pictures.nth(n)?;
+        let picture = self.pictures.nth(n);
         let most = match stop {
             Stop::AtStopId => self.workload.most(),
             Stop::AtLimit => self.workload.most().min(FIXED),
@@ -126,10 +128,27 @@ impl<'a, 'p> Sitting<'a, 'p> {
         let asked = self.ask(n, Stop::AtStopId, Pass::Fused)?;
         let reply = &asked.reply;
         let first = seconds(reply.stages.tokens.first().copied());
+        let fault = asked.untimed.as_deref();
+        self.keep(
+            fault,
+            &[(Metric::Inference, total(reply)), (Metric::Ttft, first)],
+        );
         let count = |n: usize| n as f64;
+        if let Some(counts) = reply.counts {
+            let text = reply.text.bytes().map(u32::from);
+            let values = [
+                (Metric::PromptTokens, counts.prompt.map(count)),
+                (Metric::OutputTokens, counts.generated.map(count)),
+                (Metric::TextHash, Some(hash(text))),
+                (Metric::ServerPrefill, counts.prefill),
+                (Metric::ServerDecode, counts.decode),
+            ];
+            let told = values.into_iter();
+            let told = told.filter_map(|(metric, value)| Some((metric, value?)));
+            self.keep(fault, &told.collect::<Vec<_>>());
+            return Ok(asked);
+        }
         let values = [
-            (Metric::Inference, total(reply)),
-            (Metric::Ttft, first),
             (
                 Metric::ModelTtft,
                 first - reply.stages.image_prep.as_secs_f64(),
@@ -143,7 +162,7 @@ impl<'a, 'p> Sitting<'a, 'p> {
                 hash(reply.first_logits.iter().map(|logit| logit.to_bits())),
             ),
         ];
-        self.keep(asked.untimed.as_deref(), &values);
+        self.keep(fault, &values);
         Ok(asked)
     }
 
@@ -158,19 +177,30 @@ impl<'a, 'p> Sitting<'a, 'p> {
     /// A fixed number of ids.
     fn fixed(&mut self, n: usize) -> Result<Asked, AskError> {
         let asked = self.ask(n, Stop::AtLimit, Pass::Fused)?;
-        let tokens = &asked.reply.stages.tokens;
-        let span = seconds(tokens.last().copied()) - seconds(tokens.first().copied());
-        let rate = tokens.len().saturating_sub(1) as f64 / span;
-        let bytes = rate * self.subject.loaded().read_bytes as f64;
-        let fault = asked.untimed.clone();
-        let fault = fault.or_else(|| above_roof(bytes, self.roof));
-        let rates = [(Metric::Decode, rate), (Metric::WeightBandwidth, bytes)];
-        self.keep(fault.as_deref(), &rates);
-        for pair in tokens.windows(2) {
-            let gap = pair[1].saturating_sub(pair[0]).as_secs_f64();
-            self.keep(fault.as_deref(), &[(Metric::InterToken, gap)]);
+        let mut fault = asked.untimed.clone();
+        match decode_rate(&asked.reply) {
+            Ok(rate) => {
+                let bytes = rate * self.subject.loaded().read_bytes as f64;
+                fault = fault.or_else(|| above_roof(bytes, self.roof));
+                self.keep(fault.as_deref(), &[(Metric::Decode, rate)]);
+                if self.subject.loaded().view == View::Inside {
+                    self.keep(fault.as_deref(), &[(Metric::WeightBandwidth, bytes)]);
+                }
+            }
+            Err(why) => self.probe.not_offered(Metric::Decode, why),
+        }
+        match token_times(&asked.reply) {
+            Ok(times) => self.gaps(fault.as_deref(), times),
+            Err(why) => self.probe.not_offered(Metric::InterToken, why),
         }
         Ok(asked)
+    }
+
+    fn gaps(&mut self, fault: Option<&str>, times: &[Duration]) {
+        for pair in times.windows(2) {
+            let gap = pair[1].saturating_sub(pair[0]).as_secs_f64();
+            self.keep(fault, &[(Metric::InterToken, gap)]);
+        }
     }
 
     /// A fixed number of ids, with a barrier after each phase.

@@ -40,6 +40,9 @@ impl On {
             Device::Cpu => Ok(Self::cpu()),
             Device::Metal => gpu::metal().map(Self),
             Device::Cuda => gpu::cuda().map(Self),
+            Device::Server => Err(Error::Unavailable(
+                "device server: is that of backend openai".to_owned(),
+            )),
         }
     }
 }

@@ -37,6 +37,9 @@ impl On {
             Device::Cuda => Err(Error::Unavailable(
                 "device cuda: mlx-rs reaches no NVIDIA GPU: choose backend candle".to_owned(),
             )),
+            Device::Server => Err(Error::Unavailable(
+                "device server: is that of backend openai".to_owned(),
+            )),
         }
     }
 
@@ -60,6 +63,7 @@ impl tensor::Device for On {
             Device::Cpu => "cpu",
             Device::Metal => "metal",
             Device::Cuda => "cuda",
+            Device::Server => "server",
         }
     }
 
