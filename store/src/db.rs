@@ -6,6 +6,7 @@
 
 mod acknowledgement;
 mod cells;
+mod decode;
 mod historic;
 mod merge;
 mod newest;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use builder::{everything, filled, run, session, sql};
-use store::{Db, Error, RunFilter};
+use store::{Db, Document, Error, Run, RunFilter};
 use tempfile::tempdir;
 
 /// Opens both ways; the errors; the file must stay as it is.
@@ -304,6 +304,44 @@ fn dangling_rows_and_foreign_schemas_are_findings() {
     assert!(
         error.contains("answer"),
         "no view of the file is run: {error}"
+    );
+}
+
+#[test]
+fn broken_runs_are_named_in_order_of_time_wherever_they_lie() {
+    let dir = tempdir().expect("a folder");
+    let path = dir.path().join("results.db");
+    let one = session(1);
+    // The youngest first: numbers and times run against each other.
+    let runs: Vec<Run> = (1..=600).rev().map(|number| run(&one, number)).collect();
+    let mut db = Db::open(&path).expect("a new database");
+    let added = db.import_session(&Document::new(one, runs.clone()));
+    assert_eq!(added.expect("imported").added, 600);
+    let broken = "epochs = x'00' WHERE metric = 'ttft' AND run IN (1, 2, 299, 600)";
+    sql(&path, &format!("UPDATE sample SET {broken}"));
+    let line = |number: usize| {
+        let id = runs[number - 1].id;
+        format!("table sample, row {id} ttft: epochs: cut off")
+    };
+    let expected = [600, 299, 2, 1].map(line);
+    for _ in 0..5 {
+        assert_eq!(db.verify().expect("readable"), expected);
+    }
+    let (last, first) = ("WHERE number = 600", "WHERE number = 1");
+    sql(&path, &format!("UPDATE run SET session = 'x' {first}"));
+    sql(
+        &path,
+        &format!("UPDATE run SET precision = x'ff' || '' {last}"),
+    );
+    let problems = db.verify().expect("readable");
+    let dangling = "table run: a row refers to a session that is not there";
+    assert_eq!(problems[0], dangling);
+    let (id, rest) = (runs[599].id, &expected[1..3]);
+    assert!(problems[1].starts_with(&format!("table run, row {id}: precision: ")));
+    assert_eq!(
+        &problems[2..],
+        rest,
+        "the run of no session is found by its reference"
     );
 }
 

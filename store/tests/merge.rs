@@ -209,6 +209,35 @@ fn damaged_and_foreign_inputs_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn of_several_damaged_inputs_the_first_named_is_reported() {
+    let check = |damaged: &[usize], reported: usize| {
+        let dir = tempdir().expect("a folder");
+        let (paths, into) = (three(dir.path()), dir.path().join("into.db"));
+        for &at in damaged {
+            let metric = "(SELECT min(metric) FROM sample)";
+            let last = "(SELECT max(run) FROM sample)";
+            let row = format!("WHERE metric = {metric} AND run = {last}");
+            sql(&paths[at], &format!("UPDATE sample SET trials = 77 {row}"));
+        }
+        let damage = Db::open_existing(&paths[reported]).and_then(|db| db.verify());
+        let damage = damage.expect("readable");
+        let line = format!(
+            "{path} is not sound, nothing was merged: {first}: `cargo store --db {path} verify` lists it",
+            path = paths[reported].display(),
+            first = damage[0]
+        );
+        let error = merge(&into, &paths).expect_err("refused").to_string();
+        assert_eq!((error, damage.len()), (line, 1));
+        assert!(!into.exists(), "nothing was created");
+    };
+    check(&[0], 0);
+    check(&[1], 1);
+    check(&[2], 2);
+    check(&[2, 1], 1);
+    check(&[0, 1, 2], 0);
+}
+
+#[test]
 fn of_a_thinned_and_a_whole_run_the_whole_one_is_kept() {
     let dir = tempdir().expect("a folder");
     let [whole, thin] = ["whole.db", "thin.db"].map(|name| dir.path().join(name));

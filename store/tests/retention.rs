@@ -7,7 +7,7 @@ use std::path::Path;
 use builder::{content, everything, failed, moment, run, session, sql};
 use store::db::{Acknowledgement, Pruned, Retention};
 use store::stats::figure;
-use store::{Db, Metric, Run, RunFilter, Session};
+use store::{Db, Metric, Outcome, Run, RunFilter, Sample, Session};
 use tempfile::tempdir;
 
 const DAY: i64 = 86_400;
@@ -69,6 +69,50 @@ fn young_newest_and_protected_runs_stay_whole() {
         ..retention(5, 0)
     };
     check(some, &[0, 2, 4]);
+}
+
+#[test]
+fn what_is_told_is_what_goes() {
+    let check = |alter: &dyn Fn(&mut Run), told: (usize, usize, usize)| {
+        let dir = tempdir().expect("a folder");
+        let mut db = Db::open(&dir.path().join("results.db")).expect("a new database");
+        let night = night(0);
+        db.begin(&night).expect("begun");
+        // Two runs that answered alike share a sheet.
+        for number in 1..=2 {
+            let mut run = run(&night, number);
+            alter(&mut run);
+            db.insert(&run).expect("inserted");
+        }
+        let dry = db.prunable(&retention(5, 0)).expect("told");
+        assert_eq!((dry.runs, dry.trials, dry.answers), told);
+        assert_eq!(db.prune(&retention(5, 0)).expect("pruned"), dry);
+    };
+    let with = |run: &mut Run, metric: Metric, epochs: &[&[f64]]| {
+        if let Outcome::Measured { samples, .. } = &mut run.outcome {
+            let epochs = epochs.iter().map(|trials| trials.to_vec()).collect();
+            *samples = vec![Sample { metric, epochs }];
+        }
+    };
+    let epochs: &[&[f64]] = &[&[], &[0.5, 0.25, 1.0 / 3.0], &[4.0], &[], &[1.0, 1.0]];
+    check(&|_| (), (2, 2, 4));
+    check(&|run| with(run, Metric::Ttft, epochs), (2, 6, 4));
+    check(&|run| with(run, Metric::Ttft, &[]), (2, 0, 4));
+    check(&|run| with(run, Metric::CallMemory, epochs), (2, 0, 4));
+    check(
+        &|run| with(run, Metric::VisionRight, &[&[1.0, 0.0]]),
+        (2, 0, 4),
+    );
+    check(&|run| run.answers.clear(), (2, 2, 0));
+    let nothing_to_drop = |run: &mut Run| {
+        run.answers.clear();
+        with(run, Metric::Ttft, &[&[1.0], &[], &[2.0]]);
+    };
+    check(&nothing_to_drop, (0, 0, 0));
+    check(
+        &|run| run.cell.scenario = "state-drift".to_owned(),
+        (0, 0, 0),
+    );
 }
 
 #[test]

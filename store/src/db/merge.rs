@@ -128,7 +128,10 @@ impl Union<'_> {
     fn row(&self, table: &Table, row: Row, numbers: &mut Numbers) -> Result<bool> {
         let row = translated(table, row, numbers);
         let added = insert(&self.target.conn, table, &row).map_err(|e| self.ours(e))?;
-        let known = self.known(table, &row)?;
+        let known = match added {
+            true => self.added(table, &row),
+            false => self.known(table, &row)?,
+        };
         let whole = Whole {
             table,
             parts: self
@@ -151,6 +154,15 @@ impl Union<'_> {
                 .insert(*theirs, *ours);
         }
         Ok(added)
+    }
+
+    /// The target's row that was just added: the same but for its number.
+    fn added(&self, table: &Table, row: &Row) -> Row {
+        let mut row = row.clone();
+        if let Some(number) = table.number {
+            row[number] = Value::Integer(self.target.conn.last_insert_rowid());
+        }
+        row
     }
 
     /// The target's row of the same key.

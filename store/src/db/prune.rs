@@ -3,16 +3,17 @@
 //! No run, score, counter, void or remark is ever deleted, and no median or interval changes: both
 //! rest on the medians of epochs, which stay. A thinned run says so in a remark.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use uuid::Uuid;
 
-use super::cells::stamp;
+use super::cells::{Cells, stamp};
 use super::open::sql;
-use super::pack::pack;
+use super::pack::{pack, unpack};
+use super::read::SampleKey;
 use super::schema::{Table, tables};
 use super::write::{Problem, remark};
 use super::{Db, sheet};
@@ -46,29 +47,68 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    fn add(&mut self, whole: &Run, rest: &Run) {
-        self.runs += 1;
-        self.trials += trials(whole) - trials(rest);
-        self.answers += whole.answers.len() - rest.answers.len();
+    /// Counts a run, unless it has nothing to drop.
+    fn add(&mut self, (trials, answers): (usize, usize)) {
+        self.runs += usize::from(trials + answers > 0);
+        self.trials += trials;
+        self.answers += answers;
     }
 }
 
 impl Db {
-    /// What [`prune`](Self::prune) would drop. Writes nothing.
+    /// What [`prune`](Self::prune) would drop. Writes nothing, and of a run looks only at what it counts.
     ///
     /// # Errors
     /// Those of reading.
     pub fn prunable(&self, retention: &Retention) -> Result<Pruned> {
-        let mut pruned = Pruned::default();
+        let (mut pruned, answers) = (Pruned::default(), self.answer_counts()?);
         for number in candidates(&self.conn, retention).map_err(|problem| problem.of(&self.path))? {
-            if let Some(whole) = self.run_of(&Value::Integer(number))? {
-                let rest = thinned(&whole);
-                if rest != whole {
-                    pruned.add(&whole, &rest);
-                }
-            }
+            self.droppable(number, &answers)?
+                .into_iter()
+                .for_each(|dropped| pruned.add(dropped));
         }
         Ok(pruned)
+    }
+
+    /// Trials and answers that [`thinned`] drops of a run; none of a run that is not there.
+    fn droppable(
+        &self,
+        number: i64,
+        answers: &HashMap<i64, usize>,
+    ) -> Result<Option<(usize, usize)>> {
+        let query = "SELECT id, scenario, sheet FROM run WHERE number = ?1";
+        let found = self.each(query, [number], |row| {
+            let cells = Cells::new("run", row, "id");
+            let (scenario, sheet): (String, Option<i64>) =
+                (cells.get("scenario")?, cells.get("sheet")?);
+            if stays_whole(&scenario) {
+                return Ok((0, 0));
+            }
+            let answers = sheet.and_then(|sheet| answers.get(&sheet));
+            let trials = self.droppable_trials(number, cells.id("id")?)?;
+            Ok((trials, answers.copied().unwrap_or(0)))
+        })?;
+        found.into_iter().next().transpose()
+    }
+
+    /// Raw trials beside the medians of their epochs.
+    fn droppable_trials(&self, number: i64, run: Uuid) -> Result<usize> {
+        let query = "SELECT metric, epochs FROM sample WHERE run = ?1 ORDER BY position";
+        let rows = self.each(query, [number], |row| {
+            let key = SampleKey(run, row);
+            let cells = Cells::keyed("sample", row, &key);
+            if !is_thinned_out(cells.parsed("metric")?) {
+                return Ok(0);
+            }
+            let packed: Vec<u8> = cells.get("epochs")?;
+            let epochs = unpack(&packed).map_err(|reason| cells.wrong("epochs", reason))?;
+            // Stored values are finite: an epoch without a median is one without a value.
+            Ok(epochs
+                .iter()
+                .map(|trials| trials.len().saturating_sub(1))
+                .sum())
+        })?;
+        rows.into_iter().sum()
     }
 
     /// Drops raw trials and answers of runs that are neither young nor among the newest of their series,
@@ -85,7 +125,7 @@ impl Db {
                 };
                 let rest = thinned(&whole);
                 if rest != whole {
-                    pruned.add(&whole, &rest);
+                    pruned.add(dropped(&whole, &rest));
                     replace(tx, number, &whole, &rest)?;
                 }
             }
@@ -191,8 +231,7 @@ fn replace(conn: &Connection, number: i64, whole: &Run, rest: &Run) -> Result<()
 /// A run as retention leaves it; itself where there is nothing to drop.
 pub(super) fn thinned(whole: &Run) -> Run {
     let mut rest = whole.clone();
-    if Kind::of(&whole.cell.scenario) == Some(Kind::Drift) {
-        // Call after call is what it is about.
+    if stays_whole(&whole.cell.scenario) {
         return rest;
     }
     rest.answers.clear();
@@ -202,7 +241,7 @@ pub(super) fn thinned(whole: &Run) -> Run {
             .filter(|sample| is_thinned_out(sample.metric));
         thin.for_each(keep_medians);
     }
-    let (trials, answers) = (trials(whole) - trials(&rest), whole.answers.len());
+    let (trials, answers) = dropped(whole, &rest);
     if trials + answers > 0 {
         rest.remarks.push(Remark {
             kind: RemarkKind::Advisory,
@@ -213,6 +252,17 @@ pub(super) fn thinned(whole: &Run) -> Run {
         });
     }
     rest
+}
+
+/// Whether call after call is what a scenario is about.
+fn stays_whole(scenario: &str) -> bool {
+    Kind::of(scenario) == Some(Kind::Drift)
+}
+
+/// Trials and answers that a run has and what is left of it has not.
+fn dropped(whole: &Run, rest: &Run) -> (usize, usize) {
+    let answers = whole.answers.len() - rest.answers.len();
+    (trials(whole) - trials(rest), answers)
 }
 
 fn keep_medians(sample: &mut Sample) {

@@ -315,7 +315,7 @@ pub(super) fn cell(cells: &Cells<'_>) -> Result<Cell> {
 }
 
 /// Names the sample in a row: its run and metric.
-struct SampleKey<'r>(Uuid, &'r Row<'r>);
+pub(super) struct SampleKey<'r>(pub(super) Uuid, pub(super) &'r Row<'r>);
 
 impl fmt::Display for SampleKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,5 +1,7 @@
 //! Answers, kept once however many runs gave them: greedy answers repeat night after night.
 
+use std::collections::HashMap;
+
 use rusqlite::{Connection, OptionalExtension};
 use sha2::{Digest, Sha256};
 
@@ -97,6 +99,16 @@ impl Db {
                 expected: cells.get("expected")?,
                 right: cells.get("is_right")?,
             })
+        })?;
+        rows.into_iter().collect()
+    }
+
+    /// The number of answers of each sheet that has one.
+    pub(super) fn answer_counts(&self) -> Result<HashMap<i64, usize>> {
+        let query = "SELECT sheet, count(*) AS answers FROM answer GROUP BY sheet";
+        let rows = self.each(query, (), |row| {
+            let cells = Cells::new("answer", row, "sheet");
+            Ok((cells.get("sheet")?, cells.get::<u32>("answers")? as usize))
         })?;
         rows.into_iter().collect()
     }

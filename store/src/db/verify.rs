@@ -1,9 +1,9 @@
 //! Finds what is wrong with a file, all of it.
 
+use super::Db;
 use super::cells::Cells;
 use super::open::{fresh, sql};
 use super::schema::definitions;
-use super::{Db, RunFilter};
 use crate::error::Result;
 
 impl Db {
@@ -14,6 +14,16 @@ impl Db {
     /// # Errors
     /// Only where the file cannot be read at all; damage is a finding.
     pub fn verify(&self) -> Result<Vec<String>> {
+        let others = || Ok((self.before_runs()?, self.behind_runs()));
+        let (others, runs) = self.decoding(others);
+        let (mut problems, behind) = others?;
+        note(&mut problems, runs);
+        problems.extend(behind);
+        Ok(problems)
+    }
+
+    /// The file as a whole, and the tables that runs rest on.
+    fn before_runs(&self) -> Result<Vec<String>> {
         let mut problems = self.integrity()?;
         problems.extend(self.dangling()?);
         problems.extend(self.altered()?);
@@ -23,17 +33,18 @@ impl Db {
             &mut problems,
             self.each_session("ORDER BY session.at, session.id", ()),
         );
-        // Each is dropped at once: years of runs do not fit into memory.
-        let runs = self.each_filtered("run.*", &RunFilter::default(), |row| {
-            self.whole(row).map(drop)
-        });
-        note(&mut problems, runs);
+        Ok(problems)
+    }
+
+    /// What is compared with runs, and the tables that do not know them.
+    fn behind_runs(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         note(&mut problems, self.each_misplaced());
         note(&mut problems, self.each_sheet());
         note(&mut problems, self.each_guide());
         note(&mut problems, self.each_historic());
         note(&mut problems, self.each_acknowledgement());
-        Ok(problems)
+        problems
     }
 
     fn integrity(&self) -> Result<Vec<String>> {
@@ -73,10 +84,10 @@ impl Db {
 
     /// Values and refusals of runs that failed: no reader would ever see them.
     fn each_misplaced(&self) -> Result<Vec<Result<()>>> {
-        let query = "SELECT DISTINCT run.id FROM run
-            JOIN (SELECT run FROM sample UNION SELECT run FROM void) AS part
-              ON part.run = run.number
-            WHERE run.outcome = 'failed' ORDER BY run.id";
+        let query = "SELECT id FROM run WHERE outcome = 'failed'
+              AND (EXISTS (SELECT 1 FROM sample WHERE sample.run = run.number)
+                OR EXISTS (SELECT 1 FROM void WHERE void.run = run.number))
+            ORDER BY id";
         self.each(query, (), |row| {
             let cells = Cells::new("run", row, "id");
             Err(cells.wrong("outcome", "it failed, but there are samples or voids of it"))
