@@ -264,7 +264,7 @@ fn a_real_llama_server_sees_and_is_timed() {
             std::env::var_os("CI").is_none(),
             "CI has no llama.cpp server"
         );
-        println!("left out: VLM_BENCH_LLAMA_SERVER and VLM_BENCH_LLAMA_MODEL name none");
+        eprintln!("left out: VLM_BENCH_LLAMA_SERVER and VLM_BENCH_LLAMA_MODEL name none");
         return;
     };
     let bench = Bench::new();
