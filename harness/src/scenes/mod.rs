@@ -180,6 +180,8 @@ mod tests {
         let size = (224, 224);
         let pictures: BTreeSet<_> = (0..50).map(|seed| novel(size, seed)).collect();
         assert_eq!(pictures.len(), 50);
+        let lengths: BTreeSet<_> = pictures.iter().map(Vec::len).collect();
+        assert_eq!(lengths.len(), 1, "{lengths:?} bytes");
         for bytes in &pictures {
             let picture = crate::picture::Picture::decode(bytes).unwrap();
             assert_eq!((picture.width, picture.height), (224, 224));

@@ -5,6 +5,7 @@ use store::Metric;
 use store::db::Refused;
 
 use super::model::Subject;
+use super::table::Reason;
 use crate::text::one_line;
 
 /// Reasons on a page; the rest is in the database.
@@ -18,12 +19,6 @@ pub(super) struct Older {
     count: u64,
     reasons: Vec<Reason>,
     more: usize,
-}
-
-#[derive(Serialize)]
-struct Reason {
-    text: String,
-    of: String,
 }
 
 /// That of a model; none where nothing was.

@@ -62,10 +62,11 @@ struct Kind {
     more: usize,
 }
 
+/// Why something is not there, and of what.
 #[derive(Serialize)]
-struct Reason {
-    text: String,
-    of: String,
+pub(super) struct Reason {
+    pub(super) text: String,
+    pub(super) of: String,
 }
 
 /// The backends of a machine with their devices, in order of appearance.
