@@ -15,6 +15,7 @@ use store::{Db, Unit};
 use crate::conditions::{Sampler, busiest, clock_source, load};
 use crate::environment::os_build;
 use crate::machine;
+use crate::measure::energy;
 use crate::measure::nvml::Gpu;
 use crate::models::{Backend, Place, ready};
 use crate::session::Format;
@@ -156,7 +157,7 @@ pub fn preflight(weights: u64) -> Vec<Finding> {
 /// What does not change from run to run, then the preflight.
 fn examine(options: &DoctorOptions) -> Result<Vec<Finding>> {
     let models = &options.models;
-    let mut found = vec![hardware(), system(), build(), clock(), backends()];
+    let mut found = vec![hardware(), system(), build(), clock(), energy(), backends()];
     found.extend(gpu());
     let mut weights = 0;
     for name in models {
@@ -222,6 +223,14 @@ fn build() -> Finding {
         return Finding::problem("build", "without optimisation", advice);
     }
     Finding::ok("build", "optimised")
+}
+
+/// Where the energy of a request can be told from.
+fn energy() -> Finding {
+    match energy::of_processor() {
+        Ok(_) => Finding::ok("energy", "the processor counts it"),
+        Err(why) => Finding::note("energy", why),
+    }
 }
 
 /// A clock that is read through a slow device takes microseconds a reading.

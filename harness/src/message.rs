@@ -41,6 +41,9 @@ pub struct Epoch {
     pub most_s: u32,
     /// State of the page cache before the start.
     pub cache: Cache,
+    /// Whether energy is measured at the end, where something counts it.
+    #[serde(default)]
+    pub metered: bool,
 }
 
 impl Epoch {
@@ -54,6 +57,7 @@ impl Epoch {
             least_s: 0,
             most_s: 60,
             cache: Cache::AsIs,
+            metered: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use store::Stage;
@@ -76,15 +77,21 @@ fn end_with_parent() {
     });
 }
 
+/// Says a message. A value waits for the next message of another kind, at the latest that of the trial's
+/// end: a call to the system for every token would be most of what measuring costs.
 fn say(message: &Message) {
-    let mut stdout = io::stdout().lock();
-    let said = serde_json::to_vec(message)
-        .map_err(io::Error::from)
-        .and_then(|mut line| {
-            line.push(b'\n');
-            stdout.write_all(&line)?;
-            stdout.flush()
-        });
+    /// Bytes that may wait.
+    const MOST: usize = 64 << 10;
+    static WAITING: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    let mut lines = WAITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut said = serde_json::to_writer(&mut *lines, message).map_err(io::Error::from);
+    lines.push(b'\n');
+    if !matches!(message, Message::Sample { .. }) || lines.len() > MOST {
+        let mut stdout = io::stdout().lock();
+        said = said.and_then(|()| stdout.write_all(&lines));
+        said = said.and_then(|()| stdout.flush());
+        lines.clear();
+    }
     if said.is_err() {
         std::process::exit(ORPHANED);
     }

@@ -22,6 +22,10 @@ pub enum Unit {
     Count,
     /// Distance between two logits, in the model's own scale.
     Logit,
+    /// Joules.
+    Joule,
+    /// Joules a second.
+    Watt,
 }
 
 impl Unit {
@@ -36,6 +40,8 @@ impl Unit {
             Self::Ratio => "ratio",
             Self::Count => "count",
             Self::Logit => "logit",
+            Self::Joule => "J",
+            Self::Watt => "W",
         }
     }
 
@@ -72,6 +78,9 @@ impl Unit {
             Self::Byte if value.abs() < GIB => (MIB, "MiB"),
             Self::Byte => (GIB, "GiB"),
             Self::TokenPerSecond => (1.0, "tok/s"),
+            Self::Joule if value.abs() < 1.0 => (1e-3, "mJ"),
+            Self::Joule => (1.0, "J"),
+            Self::Watt => (1.0, "W"),
             Self::BytePerSecond => (1e9, "GB/s"),
             Self::Ratio => (0.01, "%"),
             Self::Count | Self::Logit => (1.0, ""),
@@ -175,6 +184,9 @@ metrics! {
     WeightBandwidth "weight_bandwidth" BytePerSecond HigherIsBetter 0.03 "bytes of language-model weights read a second while decoding";
     Unattributed "unattributed" Ratio LowerIsBetter 0.05 "share of a phased request that no phase accounts for";
     BarrierOverhead "barrier_overhead" Ratio LowerIsBetter 0.05 "phased over fused median total, minus one";
+    EnergyPerImage "energy_per_image" Joule LowerIsBetter 0.05 "energy above rest of a picture and its prompt, up to the first token";
+    EnergyPerToken "energy_per_token" Joule LowerIsBetter 0.05 "energy above rest of each further token";
+    IdlePower "idle_power" Watt Neutral 0.0 "power of what computes while the loaded model rests";
     Overhead "overhead" Ratio LowerIsBetter 0.0 "share of an epoch's wall time spent outside the model";
     BaseMemory "base_memory" Byte LowerIsBetter 0.05 "the worker's memory before loading";
     LoadMemory "load_memory" Byte LowerIsBetter 0.05 "memory that loading added";

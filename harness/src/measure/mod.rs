@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 mod bandwidth;
+pub mod energy;
 mod listener;
 pub mod nvml;
 pub mod qos;

@@ -1,4 +1,4 @@
-//! What NVIDIA's driver tells of the GPU that CUDA computes on: memory, held-back clocks.
+//! What NVIDIA's driver tells of the GPU that CUDA computes on: memory, energy, held-back clocks.
 //!
 //! For the parent: a worker's own view of the GPU is its library's. The driver's library is looked
 //! for when asked, so that a program built with the feature `cuda` runs where there is none; without
@@ -39,6 +39,12 @@ impl Gpu {
         self.0.memory_of(pid)
     }
 
+    /// Millijoules that the board has used since the driver was loaded. `None` before Volta.
+    #[must_use]
+    pub fn energy_mj(&self) -> Option<u64> {
+        self.0.energy_mj()
+    }
+
     /// What holds the clocks back right now, in NVIDIA's words; empty where nothing does.
     #[must_use]
     pub fn held_back_by(&self) -> Option<Vec<&'static str>> {
@@ -63,6 +69,10 @@ mod system {
         }
 
         pub(super) const fn memory_of(&self, _pid: u32) -> Option<u64> {
+            match *self {}
+        }
+
+        pub(super) const fn energy_mj(&self) -> Option<u64> {
             match *self {}
         }
 
@@ -122,6 +132,10 @@ mod system {
                 UsedGpuMemory::Used(bytes) => Some(bytes),
                 UsedGpuMemory::Unavailable => None,
             }
+        }
+
+        pub(super) fn energy_mj(&self) -> Option<u64> {
+            self.device()?.total_energy_consumption().ok()
         }
 
         pub(super) fn held_back_by(&self) -> Option<Vec<&'static str>> {

@@ -41,7 +41,7 @@ impl Scenario for ColdLoad {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn metrics(&self) -> &'static [Metric] {

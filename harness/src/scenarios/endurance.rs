@@ -13,7 +13,7 @@ use crate::subject::{AskError, Stop, Subject};
 use super::pace::decode_rate;
 use super::probe::Question;
 use super::warm_inference::{DESCRIBE, Pictures};
-use super::{Needs, Probe, Profile, Scenario};
+use super::{Needs, Probe, Profile, Scenario, energy};
 
 /// Seconds of asking: with loading they fit into the time that a cell has by default.
 const SECONDS: u32 = 540;
@@ -29,7 +29,7 @@ const LATE: f64 = 0.8;
 ///
 /// How fast it still decodes in the end is told as a share of how fast it did in the first minute,
 /// and when the machine first said that it was hot, where it says so at all. Only the longest
-/// profile has it. No energy is told: there is no counter of the process that needs no root.
+/// profile has it. The energy of a token is measured in the end, on the machine that is warm by then.
 pub(super) struct Endurance;
 
 impl Scenario for Endurance {
@@ -42,7 +42,7 @@ impl Scenario for Endurance {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -52,6 +52,9 @@ impl Scenario for Endurance {
             Metric::ThrottledAfter,
             Metric::BackgroundCpu,
             Metric::ThermalLevel,
+            Metric::EnergyPerImage,
+            Metric::EnergyPerToken,
+            Metric::IdlePower,
         ]
     }
 
@@ -62,6 +65,7 @@ impl Scenario for Endurance {
     fn epochs(&self, profile: Profile) -> Vec<Epoch> {
         let epoch = Epoch {
             most_s: SECONDS,
+            metered: true,
             ..Epoch::new("", SECONDS)
         };
         vec![epoch; profile.pick([0, 0, 1])]
@@ -84,7 +88,10 @@ impl Scenario for Endurance {
             probe.progress(n + 1, of.round() as usize);
         }
         course.end(probe);
-        Ok(())
+        match probe.epoch.metered {
+            true => energy::measure(subject, probe, DESCRIBE, energy::SPANS),
+            false => Ok(()),
+        }
     }
 }
 

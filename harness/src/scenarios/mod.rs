@@ -3,6 +3,7 @@
 mod cold_load;
 mod context;
 mod endurance;
+mod energy;
 pub mod invariants;
 mod lifecycle;
 mod pace;

@@ -6,6 +6,7 @@ use store::{Answer, Metric, Void};
 
 use crate::conditions::{CoolDown, Sampler, Thermal, cool_down};
 use crate::machine;
+use crate::measure::energy::{self, Meter};
 use crate::measure::{self, Clock};
 use crate::message::{Epoch, Message, Reference, one_line};
 use crate::models::{self, Device};
@@ -60,6 +61,11 @@ pub trait Gauge {
     fn thermal(&self) -> Option<Thermal> {
         None
     }
+
+    /// The energy of what computes; none where nothing counts it.
+    fn meter(&self) -> Option<Box<dyn Meter>> {
+        None
+    }
 }
 
 /// The real counters.
@@ -103,6 +109,15 @@ impl Gauge for OwnProcess {
 
     fn thermal(&self) -> Option<Thermal> {
         Sampler::new(None).read().state.thermal
+    }
+
+    fn meter(&self) -> Option<Box<dyn Meter>> {
+        let meter = match self.place.device {
+            Device::Cpu | Device::Metal => energy::of_processor(),
+            Device::Cuda => energy::of_gpu(),
+            Device::Server => return None,
+        };
+        meter.ok()
     }
 }
 

@@ -12,8 +12,6 @@ mod text;
 pub use question::Question;
 pub use set::SetFiles;
 
-use image::codecs::png::CompressionType;
-
 use crate::random::{SplitMix64, mixed};
 
 /// An enum whose values have a word each, in `ALL` and in the texts.
@@ -141,9 +139,7 @@ impl Scene {
 /// is no noise and no compression, so that making them takes little beside the fastest model.
 #[must_use]
 pub fn novel(size: (u32, u32), seed: u64) -> Vec<u8> {
-    let mut scene = Scene::of_three(seed, size.0, size.1);
-    scene.noise = Noise::Plain;
-    scene.png(CompressionType::Uncompressed)
+    Scene::of_three(seed, size.0, size.1).plain_png()
 }
 
 #[cfg(test)]

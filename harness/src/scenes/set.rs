@@ -5,8 +5,6 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use image::codecs::png::CompressionType;
-
 use super::text::{MEMORY, NEUTRAL, TEXT};
 use super::{Color, Noise, Object, Place, Question, Scene, Shape};
 use crate::probes;
@@ -130,8 +128,7 @@ impl SetFiles {
     fn add_picture(&mut self, id: &str, scene: &Scene) -> String {
         let name = format!("{id}.png");
         self.scenes += &described(&name, scene);
-        self.pictures
-            .insert(name.clone(), scene.png(CompressionType::default()));
+        self.pictures.insert(name.clone(), scene.png());
         name
     }
 }

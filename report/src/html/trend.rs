@@ -26,6 +26,8 @@ const GROUPS: [(&str, &[(Metric, &str)]); 4] = [
         (Metric::ImagePrep, "Image preparation"),
         (Metric::FirstInference, "First inference"),
         (Metric::SustainedDecode, "Sustained decode"),
+        (Metric::EnergyPerToken, "Energy of a token"),
+        (Metric::EnergyPerImage, "Energy of a picture"),
         (Metric::BenchTime, "Micro-bench"),
     ]),
     ("Loading and memory", &[

@@ -231,6 +231,7 @@ fn value(random: &mut Rng, metric: Metric, process: f64) -> f64 {
     let noisy = process * (0.02 * random.normal()).exp();
     match metric.spec().unit {
         Unit::Second => Duration::from_nanos((6e7 * noisy) as u64).as_secs_f64(),
+        Unit::Joule | Unit::Watt => 0.1 * noisy,
         Unit::Byte => ((3e8 * process) as u64 / 4096 * 4096) as f64,
         Unit::TokenPerSecond | Unit::BytePerSecond => 63.0 / (1.5 * noisy),
         Unit::Ratio if metric.spec().min_change > 0.0 || metric == M::BackgroundCpu => 0.03 * noisy,

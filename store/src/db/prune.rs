@@ -280,6 +280,7 @@ fn is_thinned_out(metric: Metric) -> bool {
     let spec = metric.spec();
     let continuous = match spec.unit {
         Unit::Second | Unit::Byte | Unit::TokenPerSecond | Unit::BytePerSecond => true,
+        Unit::Joule | Unit::Watt => true,
         Unit::Ratio => !is_item_score(metric) && spec.min_change > 0.0,
         Unit::Count | Unit::Logit => false,
     };

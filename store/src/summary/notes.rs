@@ -121,27 +121,24 @@ pub fn lines(row: &Row) -> Vec<(&'static str, String)> {
     let all = [
         ("verdicts", verdict_line(row)),
         ("timing", timing_line(row)),
-        ("counted", count_line(row)),
+        ("counted", Some(count_line(row))),
     ];
     all.into_iter()
         .filter_map(|(word, line)| Some((word, line?)))
         .collect()
 }
 
-/// How many values were refused, and how many trials marked; none where all is well.
-fn count_line(row: &Row) -> Option<String> {
+/// How many values were refused, and how many trials marked: said also where it is none.
+fn count_line(row: &Row) -> String {
     let refused = row.voids.iter().filter(|void| !void.is_by_design());
     let void: u64 = refused.map(|void| u64::from(void.count)).sum();
     let advisories = row.remarks.iter().map(|(_, remark)| remark);
     let marked = advisories.filter(|remark| remark.kind == RemarkKind::Advisory);
     let marked: u64 = marked.map(|remark| u64::from(remark.count)).sum();
-    (void + marked > 0).then(|| {
-        let line = format!(
-            "{}: {void} values VOID, {marked} trials ADVISORY",
-            row.model
-        );
-        one_line(&line)
-    })
+    let model = &row.model;
+    one_line(&format!(
+        "{model}: {void} values VOID, {marked} trials ADVISORY"
+    ))
 }
 
 /// The notes of one row: failures first, then what was refused, then remarks.

@@ -6,7 +6,7 @@ use crate::metric::Metric;
 use crate::stats::Figure;
 
 /// Headers: the guide's seven columns in its order, then ours.
-const HEADERS: [&str; 15] = [
+const HEADERS: [&str; 16] = [
     "Model",
     "Vision",
     "Pure Text",
@@ -21,6 +21,7 @@ const HEADERS: [&str; 15] = [
     "Peak memory",
     "Drift",
     "Context",
+    "J/token",
     "n",
 ];
 
@@ -66,6 +67,9 @@ fn cells(row: &Row, name: &str) -> Vec<String> {
         plain(peak(row)),
         judged(&row.drift),
         judged(&row.context),
+        figure_or_why(row, Metric::EnergyPerToken, |figure| {
+            figure.with_value(&digits(figure.median))
+        }),
         count(row),
     ]
 }

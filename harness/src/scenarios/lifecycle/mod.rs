@@ -58,7 +58,7 @@ impl Scenario for Lifecycle {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {

@@ -55,7 +55,7 @@ impl Scenario for StateDrift {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn metrics(&self) -> &'static [Metric] {

@@ -11,7 +11,7 @@ use store::Metric;
 use crate::message::Epoch;
 use crate::subject::{AskError, Subject};
 
-use super::{Needs, Probe, Profile, Scenario, SoFar};
+use super::{Needs, Probe, Profile, Scenario, SoFar, energy};
 use passes::Sitting;
 use workload::Length;
 
@@ -41,6 +41,8 @@ pub(super) struct WarmInference {
     most_epochs: [usize; 3],
     /// Trials of an epoch whose figures stay wide, in each profile.
     most_trials: [u32; 3],
+    /// Whether the energy of a request is measured.
+    metered: bool,
 }
 
 impl WarmInference {
@@ -58,6 +60,7 @@ impl WarmInference {
             epochs: [0, 3, 10],
             most_epochs: [0; 3],
             most_trials: [10, 10, 60],
+            metered: false,
         }
     }
 }
@@ -70,6 +73,7 @@ pub(super) static MEDIUM: WarmInference = WarmInference {
     epochs: [2, 5, 10],
     most_epochs: MOST_EPOCHS,
     most_trials: [5, 20, 60],
+    metered: true,
 };
 
 /// What the main workload asks, and the first request after loading.
@@ -123,7 +127,7 @@ impl Scenario for WarmInference {
     }
 
     fn version(&self) -> u32 {
-        3
+        4
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -158,6 +162,9 @@ impl Scenario for WarmInference {
             Metric::BackgroundCpu,
             Metric::SwappedOut,
             Metric::ThermalLevel,
+            Metric::EnergyPerImage,
+            Metric::EnergyPerToken,
+            Metric::IdlePower,
             Metric::Overhead,
         ]
     }
@@ -172,6 +179,8 @@ impl Scenario for WarmInference {
             least,
             least_s,
             most_s,
+            // Seconds an epoch: too long for the shortest profile.
+            metered: self.metered && profile != Profile::Quick,
             ..Epoch::new("", profile.pick(self.most_trials))
         };
         vec![epoch; profile.pick(self.epochs)]
@@ -199,6 +208,9 @@ impl Scenario for WarmInference {
             }
         }
         sitting.end();
-        Ok(())
+        match epoch.metered {
+            true => energy::measure(subject, probe, self.workload, energy::SPANS),
+            false => Ok(()),
+        }
     }
 }

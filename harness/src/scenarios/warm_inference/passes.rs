@@ -81,7 +81,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
             if totals.len() >= WARM_UP.1 || (totals.len() >= WARM_UP.0 && enough) {
                 return Ok(());
             }
-            let asked = self.ask(totals.len(), Stop::AtLimit, Pass::Fused)?;
+            let picture = self.pictures.nth(totals.len());
+            let asked = self.ask(&picture, Stop::AtLimit, Pass::Fused)?;
             let (total, fault) = (total(&asked.reply), asked.untimed_first.as_deref());
             self.probe.value_unless(fault, Metric::WarmUp, total);
             totals.push(total);
@@ -90,27 +91,26 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// One trial, the first being 0.
     pub(super) fn trial(&mut self, trial: usize) -> Result<(), AskError> {
-        let first = WARM_UP.1 + PICTURES * trial;
-        let natural = self.natural(first)?;
+        let number = WARM_UP.1 + PICTURES * trial;
+        let picture = self.pictures.nth(number);
+        let natural = self.natural(&picture)?;
         if trial == 0 {
             let (item, arm) = ("novel", self.workload.arm());
             self.probe.answer(Place { item, arm }, &natural.reply, None);
         }
-        let fixed = self.fixed(first + 1)?;
+        let fixed = self.fixed(number + 1)?;
         let phases = self.subject.loaded().view == View::Inside;
         if trial.is_multiple_of(2) && phases {
-            let phased = self.phased(first + 2)?;
+            let phased = self.phased(number + 2)?;
             self.barriers.extend(timed(&fixed).zip(timed(&phased)));
         } else {
-            let repeated = self.repeated(first)?;
+            let repeated = self.repeated(&picture)?;
             self.repeats.extend(timed(&natural).zip(timed(&repeated)));
         }
         Ok(())
     }
 
-    /// Asks about the `n`-th picture.
-    fn ask(&mut self, n: usize, stop: Stop, pass: Pass) -> Result<Asked, AskError> {
-        let picture = self.pictures.nth(n);
+    fn ask(&mut self, picture: &[u8], stop: Stop, pass: Pass) -> Result<Asked, AskError> {
         let most = match stop {
             Stop::AtStopId => self.workload.most(),
             Stop::AtLimit => self.workload.most().min(FIXED),
@@ -118,14 +118,14 @@ impl<'a, 'p> Sitting<'a, 'p> {
         let question = Question {
             stop,
             pass,
-            ..Question::new(Some(&picture), &self.messages, most)
+            ..Question::new(Some(picture), &self.messages, most)
         };
         self.probe.ask(self.subject, &question)
     }
 
     /// As a user would ask.
-    fn natural(&mut self, n: usize) -> Result<Asked, AskError> {
-        let asked = self.ask(n, Stop::AtStopId, Pass::Fused)?;
+    fn natural(&mut self, picture: &[u8]) -> Result<Asked, AskError> {
+        let asked = self.ask(picture, Stop::AtStopId, Pass::Fused)?;
         let reply = &asked.reply;
         let first = seconds(reply.stages.tokens.first().copied());
         let fault = asked.untimed.as_deref();
@@ -167,8 +167,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
     }
 
     /// As a user would ask again about the same picture.
-    fn repeated(&mut self, n: usize) -> Result<Asked, AskError> {
-        let asked = self.ask(n, Stop::AtStopId, Pass::Fused)?;
+    fn repeated(&mut self, picture: &[u8]) -> Result<Asked, AskError> {
+        let asked = self.ask(picture, Stop::AtStopId, Pass::Fused)?;
         let values = [(Metric::RepeatedInference, total(&asked.reply))];
         self.keep(asked.untimed.as_deref(), &values);
         Ok(asked)
@@ -176,7 +176,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// A fixed number of ids.
     fn fixed(&mut self, n: usize) -> Result<Asked, AskError> {
-        let asked = self.ask(n, Stop::AtLimit, Pass::Fused)?;
+        let picture = self.pictures.nth(n);
+        let asked = self.ask(&picture, Stop::AtLimit, Pass::Fused)?;
         let mut fault = asked.untimed.clone();
         match decode_rate(&asked.reply) {
             Ok(rate) => {
@@ -205,7 +206,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// A fixed number of ids, with a barrier after each phase.
     fn phased(&mut self, n: usize) -> Result<Asked, AskError> {
-        let asked = self.ask(n, Stop::AtLimit, Pass::Phased)?;
+        let picture = self.pictures.nth(n);
+        let asked = self.ask(&picture, Stop::AtLimit, Pass::Phased)?;
         self.keep(asked.untimed.as_deref(), &phases(&asked.reply));
         Ok(asked)
     }
