@@ -77,7 +77,8 @@ Exit code: 0 fit to measure; 1 not.
 Examples:
   harness doctor
   harness doctor --noise                                 how small a change shows on it?
-  harness doctor --model SmolVLM-500M-Instruct --json    is there memory for it?";
+  harness doctor --model SmolVLM-500M-Instruct --json    is there memory for it?
+  harness doctor --url http://127.0.0.1:8080             does the server answer?";
 
 const FETCH_EXAMPLES: &str = "\
 Models go to $HF_HUB_CACHE, else to hub in $HF_HOME, else to ~/.cache/huggingface/hub. HF_TOKEN is
@@ -272,6 +273,9 @@ struct DoctorArgs {
     /// Model to have memory for: a name that list prints, a folder, or OWNER/NAME@REVISION; repeatable
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
+    /// OpenAI-compatible server that is to be measured; --model names one of its models then
+    #[arg(long, value_name = "URL")]
+    url: Option<served::Address>,
     /// Measures the noise floor: one embedded model in forty processes, compared two by two; keeps it
     #[arg(long)]
     noise: bool,
@@ -285,8 +289,10 @@ struct DoctorArgs {
 
 impl DoctorArgs {
     fn options(self) -> DoctorOptions {
+        let process = None;
         DoctorOptions {
             models: self.models,
+            server: self.url.map(|address| served::Wanted { address, process }),
             noise: match self.noise {
                 true => NoiseFloor::Measured,
                 false => NoiseFloor::Known,

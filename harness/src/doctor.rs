@@ -18,6 +18,7 @@ use crate::machine;
 use crate::measure::energy;
 use crate::measure::nvml::Gpu;
 use crate::models::{Backend, Place, ready};
+use crate::served::{Wanted, discover};
 use crate::session::Format;
 use crate::source::{Network, WeightsChoice, resolve};
 
@@ -30,8 +31,10 @@ const NOISE_MODEL: &str = "tiny-smolvlm-500m-instruct";
 /// What `harness doctor` was asked for.
 #[derive(Clone, Debug)]
 pub struct DoctorOptions {
-    /// Models to have memory for.
+    /// Models to have memory for, or to be had of the server.
     pub models: Vec<String>,
+    /// A server that is to be measured.
+    pub server: Option<Wanted>,
     /// Whether the noise floor is measured.
     pub noise: NoiseFloor,
     /// Where noise floors are kept; none for the workspace's database.
@@ -159,8 +162,10 @@ fn examine(options: &DoctorOptions) -> Result<Vec<Finding>> {
     let models = &options.models;
     let mut found = vec![hardware(), system(), build(), clock(), energy(), backends()];
     found.extend(gpu());
+    found.extend(options.server.as_ref().map(|wanted| server(wanted, models)));
     let mut weights = 0;
-    for name in models {
+    // A server has its own, in memory already.
+    for name in models.iter().filter(|_| options.server.is_none()) {
         let model = resolve(name, WeightsChoice::Published, Network::Off);
         weights = weights.max(model.as_ref().map_or(0, |model| model.weight_bytes));
         found.push(match model {
@@ -263,6 +268,25 @@ fn backends() -> Finding {
         return Finding::problem("backends", format!("none of {}", names(&missing)), advice);
     }
     Finding::ok("backends", names(&here))
+}
+
+/// What answers there, with the models that would be measured.
+fn server(wanted: &Wanted, models: &[String]) -> Finding {
+    match discover(wanted, models) {
+        Ok(models) => {
+            let server = models.first().and_then(|model| model.server.as_ref());
+            let software = server.map_or("", |server| server.software.as_str());
+            let names = models
+                .iter()
+                .map(|model| format!("{} ({})", model.name, model.revision));
+            let names: Vec<String> = names.collect();
+            Finding::ok("server", format!("{software}: {}", names.join(", ")))
+        }
+        Err(error) => {
+            let advice = "start it, or name another with --url";
+            Finding::problem("server", format!("{error:#}"), advice)
+        }
+    }
 }
 
 /// Nothing where there is no such GPU, or the program was built without CUDA.

@@ -63,7 +63,8 @@ pub fn run(format: Format, out: &mut dyn Write) -> Result<()> {
     });
     let places: Vec<_> = places.collect();
     let models = models(&places)?;
-    let others: Vec<_> = backends(&places).chain(scenarios()).collect();
+    let backends = backends(&places).chain([servers()]);
+    let others: Vec<_> = backends.chain(scenarios()).collect();
     match format {
         Format::Json => {
             let all: Vec<_> = models.iter().chain(&others).collect();
@@ -174,4 +175,15 @@ fn backends(places: &[Spot]) -> impl Iterator<Item = Entry> {
         },
         places: Vec::new(),
     })
+}
+
+/// What is no library of ours: any server, which only asking finds.
+fn servers() -> Entry {
+    Entry {
+        kind: "backend",
+        name: Backend::OpenAi.to_string(),
+        available: true,
+        detail: "a server, here or elsewhere: --backend openai --url http://HOST:PORT".to_owned(),
+        places: Vec::new(),
+    }
 }

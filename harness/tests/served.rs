@@ -128,6 +128,31 @@ fn each_fault_is_a_failed_cell_with_one_line() {
     );
 }
 
+fn doctor(url: &str) -> (Option<i32>, String) {
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("harness"))
+        .args(["doctor", "--url", url])
+        .output()
+        .unwrap();
+    let lines = text(&output.stdout);
+    let line = lines.lines().find(|line| line[9..].starts_with("server: "));
+    (output.status.code(), line.unwrap().to_owned())
+}
+
+#[test]
+fn the_doctor_asks_whether_a_server_answers() {
+    let server = Scripted::start(|_| stream(&[&chunk("hi"), &end(), &done()]));
+    let (_, line) = doctor(&server.url());
+    assert!(line.starts_with("ok       server: "), "{line}");
+    let url = server.url();
+    drop(server);
+    let (code, line) = doctor(&url);
+    assert!(
+        line.starts_with("problem  server: ") && line.ends_with("name another with --url"),
+        "{line}"
+    );
+    assert_eq!(code, Some(1));
+}
+
 #[test]
 fn a_stalled_server_is_given_up() {
     let server = Scripted::start(|call| match call {

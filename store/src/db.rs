@@ -13,6 +13,7 @@ mod newest;
 mod noise;
 mod open;
 mod pack;
+mod pieces;
 mod prune;
 mod read;
 mod schema;

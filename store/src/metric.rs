@@ -208,6 +208,7 @@ metrics! {
     ThrottledAfter "throttled_after" Second HigherIsBetter 0.10 "continuous asking until the machine first said that it was hot";
     RestedInference "rested_inference" Second LowerIsBetter 0.03 "a request in the same process after a rest";
     FreshInference "fresh_inference" Second LowerIsBetter 0.03 "a request in a fresh process right after a long-lived one";
+    SecondInference "second_inference" Second LowerIsBetter 0.03 "a request in a second long-lived process, asked what one was asked that became slower";
     BackgroundCpu "background_cpu" Ratio Neutral 0.0 "share of all cores that other processes used during a trial";
     SwappedOut "swapped_out" Byte Neutral 0.0 "bytes that the machine swapped out during a trial";
     ThermalLevel "thermal_level" Count Neutral 0.0 "thermal pressure at the end of a trial; 0 is nominal";

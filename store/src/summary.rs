@@ -382,6 +382,7 @@ pub const fn home(metric: Metric) -> Kind {
         | M::CallCache
         | M::RestedInference
         | M::FreshInference
+        | M::SecondInference
         | M::ExactMatch
         | M::SameText
         | M::DivergedAt

@@ -1,6 +1,8 @@
 //! What changed in every stored series, grouped into incidents. Pure.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use chrono::TimeDelta;
@@ -117,24 +119,36 @@ pub fn watch(set: &SeriesSet, accepted: &[Acknowledgement]) -> Watch {
     watch
 }
 
+/// Series that a core takes at once: some take much longer than others.
+const AT_ONCE: usize = 32;
+
 /// The trend of each series, in order.
 fn trends(set: &SeriesSet) -> Vec<Trend> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = set.series.len().div_ceil(cores).max(1);
+    let parts: Vec<&[Series]> = set.series.chunks(AT_ONCE).collect();
+    let next = AtomicUsize::new(0);
     let judged = |part: &[Series]| -> Vec<Trend> {
         part.iter().map(|series| of_series(set, series)).collect()
     };
-    thread::scope(|scope| {
-        let parts = set.series.chunks(share);
-        let workers: Vec<_> = parts
-            .map(|part| (part, scope.spawn(move || judged(part))))
-            .collect();
-        // A worker that died left no result: its part is judged again here.
-        let done = |(part, worker): (_, thread::ScopedJoinHandle<'_, _>)| {
-            worker.join().unwrap_or_else(|_| judged(part))
-        };
-        workers.into_iter().flat_map(done).collect()
-    })
+    let work = || -> Vec<(usize, Vec<Trend>)> {
+        let taken = std::iter::from_fn(|| {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            Some((at, judged(parts.get(at)?)))
+        });
+        taken.collect()
+    };
+    let mut done: BTreeMap<usize, Vec<Trend>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let done = workers
+            .into_iter()
+            .flat_map(|worker| worker.join().unwrap_or_default());
+        done.collect()
+    });
+    // A worker that died left no result: its parts are judged again here.
+    for (at, part) in parts.iter().enumerate() {
+        done.entry(at).or_insert_with(|| judged(part));
+    }
+    done.into_values().flatten().collect()
 }
 
 fn of_series(set: &SeriesSet, series: &Series) -> Trend {

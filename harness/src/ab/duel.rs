@@ -59,7 +59,11 @@ impl<'a> Duel<'a> {
         let mut arms: Vec<Epoch> = Vec::new();
         for epoch in &planned.epochs {
             if !arms.iter().any(|arm| arm.arm == epoch.arm) {
-                arms.push(epoch.clone());
+                // Energy is no clock: measuring it would only keep the pairs apart.
+                arms.push(Epoch {
+                    metered: false,
+                    ..epoch.clone()
+                });
             }
         }
         Self {

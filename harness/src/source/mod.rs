@@ -87,8 +87,8 @@ impl Model {
     }
 }
 
-/// The `datasets` folder: of the nearest ancestor that has one, else of the source tree this
-/// program was built from, else what it carries along, unpacked in the cache folder.
+/// The `datasets` folder: of the nearest ancestor that has one, else of the source tree in which this
+/// program lies, else what it carries along, unpacked in the cache folder.
 ///
 /// # Errors
 /// When there is none of them.
@@ -97,10 +97,22 @@ pub fn datasets_dir() -> Result<PathBuf> {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     let near = here.ancestors().map(|dir| dir.join("datasets"));
     let is_ours = |dir: &PathBuf| dir.join("suites").is_dir() && dir.join("checkpoints").is_dir();
-    if let Some(found) = near.chain([built]).find(is_ours) {
+    let own = is_in_checkout().then(|| built.clone());
+    if let Some(found) = near.chain(own).find(is_ours) {
         return Ok(found);
     }
-    bundle::unpacked()?.context("no datasets folder: run inside a checkout of vlm-bench")
+    let carried = bundle::unpacked()?;
+    let found = carried.or_else(|| Some(built).filter(is_ours));
+    found.context("no datasets folder: run inside a checkout of vlm-bench")
+}
+
+/// Whether this program lies where cargo built it. One that was copied elsewhere, as installing does, goes
+/// by what it carries: the checkout may be another one by now.
+fn is_in_checkout() -> bool {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let both = std::env::current_exe().and_then(std::fs::canonicalize);
+    let both = both.and_then(|program| Ok((program, std::fs::canonicalize(checkout)?)));
+    both.is_ok_and(|(program, checkout)| program.starts_with(checkout))
 }
 
 /// Names of the embedded checkpoints, sorted.

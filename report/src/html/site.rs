@@ -1,9 +1,7 @@
 //! What all pages are made of: the series that are shown, with what changed in them, and the details of their newest year.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::resume_unwind;
-use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use store::db::{Refused, Wanted};
@@ -22,10 +20,6 @@ use crate::text::one_line;
 
 /// How far back intervals, counts and refusals are shown: they need every raw value.
 const IN_FULL: TimeDelta = TimeDelta::days(366);
-
-/// Samples that are handed over at once for their intervals, and how often that may wait.
-const AT_ONCE: usize = 256;
-const WAITING: usize = 8;
 
 /// By night of the set and metric.
 type Details = HashMap<(usize, Metric), Detail>;
@@ -192,32 +186,21 @@ impl Recent {
     }
 }
 
-/// Every series that is shown, with the details of its nights since a time. One core reads while
-/// another one computes intervals.
+/// Every series that is shown, with the details of its nights since a time.
 fn series(archive: &Archive, since: DateTime<Utc>) -> Result<(SeriesSet, Details)> {
-    let (sender, samples) = sync_channel::<Vec<(usize, Sample)>>(WAITING);
-    let mut some = Vec::new();
-    let own = |(night, sample): (usize, Sample)| {
-        detail(&sample).map(|found| ((night, sample.metric), found))
-    };
-    thread::scope(|scope| {
-        let details = scope.spawn(move || samples.into_iter().flatten().filter_map(own).collect());
-        let set = archive.db.wanted_series(&mut Wanted {
-            series: &|scenario, metric| fits(scenario, metric) && is_shown(metric),
-            since,
-            raw: &mut |night, sample| {
-                some.push((night, sample));
-                if some.len() == AT_ONCE {
-                    // It is refused only where the other one panicked, which is passed on below.
-                    drop(sender.send(std::mem::take(&mut some)));
-                }
-            },
-        });
-        drop(sender.send(some));
-        drop(sender);
-        let details = details.join().unwrap_or_else(|panic| resume_unwind(panic));
-        Ok((set?, details))
-    })
+    let details = Mutex::new(Details::new());
+    let set = archive.db.wanted_series(&Wanted {
+        series: &|scenario, metric| fits(scenario, metric) && is_shown(metric),
+        since,
+        raw: &|night, sample| {
+            if let Some(found) = detail(&sample) {
+                let mut details = details.lock().unwrap_or_else(PoisonError::into_inner);
+                details.insert((night, sample.metric), found);
+            }
+        },
+    })?;
+    let details = details.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok((set, details))
 }
 
 fn detail(sample: &Sample) -> Option<Detail> {

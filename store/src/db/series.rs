@@ -1,6 +1,8 @@
 //! Reading series: one figure a run and metric; neither raw values, answers nor remarks.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -15,17 +17,28 @@ use crate::metric::{Direction, Metric};
 use crate::run::{Cell, Sample};
 use crate::series::{Group, Night, Series, SeriesSet};
 
-/// What is known of all nights before their figures are read.
+/// What is known of nights before their figures are read.
 #[derive(Default)]
 struct Taken {
     nights: Vec<Night>,
     /// By night, positions in `groups`.
     of: Vec<usize>,
-    shared: Vec<Shared>,
     /// By what their sessions share and their cell, in the order of their first night.
     groups: HashMap<(usize, Cell), usize>,
     /// Nights by the number of their run.
     numbers: HashMap<i64, usize>,
+}
+
+/// What is asked of the table of samples.
+struct Question<'a> {
+    taken: &'a Taken,
+    /// Those with a direction, and the position of each by its name.
+    metrics: Vec<Metric>,
+    columns: HashMap<&'static str, usize>,
+    /// By group and metric: whether the series is wanted.
+    asked: Vec<bool>,
+    since: DateTime<Utc>,
+    raw: &'a (dyn Fn(usize, Sample) + Sync),
 }
 
 /// Which series are read, and what is told beyond their figures.
@@ -34,8 +47,8 @@ pub struct Wanted<'a> {
     pub series: &'a dyn Fn(&str, Metric) -> bool,
     /// Whose raw values are handed out: nights that started then or later.
     pub since: DateTime<Utc>,
-    /// Takes a night, by its position, and what it measured.
-    pub raw: &'a mut dyn FnMut(usize, Sample),
+    /// Takes a night, by its position, and what it measured; on any core, in no order.
+    pub raw: &'a (dyn Fn(usize, Sample) + Sync),
 }
 
 impl Db {
@@ -44,10 +57,10 @@ impl Db {
     /// # Errors
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
     pub fn series(&self) -> Result<SeriesSet> {
-        self.wanted_series(&mut Wanted {
+        self.wanted_series(&Wanted {
             series: &|_, _| true,
             since: DateTime::<Utc>::MAX_UTC,
-            raw: &mut |_, _| (),
+            raw: &|_, _| (),
         })
     }
 
@@ -56,12 +69,10 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Row`](crate::Error::Row) with table and row of a broken cell.
-    pub fn wanted_series(&self, wanted: &mut Wanted<'_>) -> Result<SeriesSet> {
-        let mut taken = self.nights()?;
+    pub fn wanted_series(&self, wanted: &Wanted<'_>) -> Result<SeriesSet> {
+        let (mut taken, shared) = self.nights()?;
         let groups = std::mem::take(&mut taken.groups).into_iter();
-        let whole = |((shared, cell), first): ((usize, Cell), usize)| {
-            (taken.shared[shared].group(cell), first)
-        };
+        let whole = |((of, cell), first): ((usize, Cell), usize)| (shared[of].group(cell), first);
         let mut groups: Vec<(Group, usize)> = groups.map(whole).collect();
         groups.sort_unstable();
         let mut places = vec![0; groups.len()];
@@ -78,21 +89,35 @@ impl Db {
         })
     }
 
-    /// Runs by themselves: each of a session's would look up and read its row anew in a join.
-    fn nights(&self) -> Result<Taken> {
-        let fail = |error| sql(&self.path, error);
+    /// All nights, and what sessions share.
+    fn nights(&self) -> Result<(Taken, Vec<Shared>)> {
         let (shared, told) = self.told()?;
-        let query = format!("SELECT {NIGHT} FROM run WHERE outcome = 'measured'");
-        let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
-        let mut rows = statement.query([]).map_err(fail)?;
-        let mut taken = Taken {
-            shared,
-            ..Taken::default()
-        };
-        while let Some(row) = rows.next().map_err(fail)? {
-            taken.add(&Cells::new("run", row, "id"), &told)?;
+        let ((), parts) = self.on_every_core(|| (), |db, numbers| db.nights_of(numbers, &told));
+        let mut taken = Taken::default();
+        for part in parts {
+            taken.append(part?);
         }
         taken.sort();
+        Ok((taken, shared))
+    }
+
+    /// Runs by themselves: each of a session's would look up and read its row anew in a join.
+    fn nights_of(
+        &self,
+        numbers: &RangeInclusive<i64>,
+        told: &HashMap<Uuid, Told>,
+    ) -> Result<Taken> {
+        let fail = |error| sql(&self.path, error);
+        let query = format!(
+            "SELECT {NIGHT} FROM run WHERE outcome = 'measured' AND number BETWEEN ?1 AND ?2"
+        );
+        let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
+        let bounds = (numbers.start(), numbers.end());
+        let mut rows = statement.query(bounds).map_err(fail)?;
+        let mut taken = Taken::default();
+        while let Some(row) = rows.next().map_err(fail)? {
+            taken.add(&Cells::new("run", row, "id"), told)?;
+        }
         Ok(taken)
     }
 
@@ -117,36 +142,56 @@ impl Db {
     }
 
     /// The figures of all nights, by group, then metric.
-    fn figures(
-        &self,
-        taken: &Taken,
-        groups: &[Group],
-        wanted: &mut Wanted<'_>,
-    ) -> Result<Vec<Series>> {
-        let directed = |metric: &Metric| metric.spec().direction != Direction::Neutral;
-        let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(directed).collect();
-        let column: HashMap<&str, usize> = metrics.iter().map(|m| m.name()).zip(0..).collect();
-        let each = |group: &Group| -> Vec<bool> {
-            let asked = metrics
-                .iter()
-                .map(|&metric| (wanted.series)(&group.cell.scenario, metric));
-            asked.collect()
+    fn figures(&self, taken: &Taken, groups: &[Group], wanted: &Wanted<'_>) -> Result<Vec<Series>> {
+        let question = Question::new(taken, groups, wanted);
+        let metrics = &question.metrics;
+        let figures = vec![Vec::new(); question.asked.len()];
+        let figures: Mutex<Vec<Vec<(usize, f64)>>> = Mutex::new(figures);
+        let read = |db: &Self, numbers: &RangeInclusive<i64>| {
+            let found = db.figures_of(numbers, &question)?;
+            // Each piece at once: all of them together would be twice in memory.
+            let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+            for (place, night, figure) in found {
+                figures[place].push((night, figure));
+            }
+            Ok(())
         };
-        let asked: Vec<bool> = groups.iter().flat_map(each).collect();
-        let mut figures: Vec<Vec<(usize, f64)>> = vec![Vec::new(); asked.len()];
-        let mut nights = vec![0; groups.len()];
-        taken.of.iter().for_each(|&group| nights[group] += 1);
+        let ((), read) = self.on_every_core(|| (), read);
+        read.into_iter().collect::<Result<()>>()?;
+        let figures = figures.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let series = figures.into_iter().enumerate().map(|(at, mut figures)| {
+            figures.sort_unstable_by_key(|&(night, _)| night);
+            figures.shrink_to_fit();
+            Series {
+                group: at / metrics.len(),
+                metric: metrics[at % metrics.len()],
+                figures,
+            }
+        });
+        Ok(series.filter(|series| !series.figures.is_empty()).collect())
+    }
+
+    /// Place, night and figure of the runs with these numbers.
+    fn figures_of(
+        &self,
+        numbers: &RangeInclusive<i64>,
+        question: &Question<'_>,
+    ) -> Result<Vec<(usize, usize, f64)>> {
         let fail = |error| sql(&self.path, error);
+        let (taken, metrics) = (question.taken, &question.metrics);
         // The product's own median, kept beside the raw values; `verify` compares them.
         // Raw values are looked for only where some night's are wanted: SQLite reads what is named.
-        let raw = taken
-            .nights
-            .last()
-            .is_some_and(|last| last.at >= wanted.since);
-        let raw = if raw { "epochs" } else { "NULL" };
-        let query = format!("SELECT run, metric, middle, {raw} FROM sample");
+        let newest = taken.nights.last();
+        let raw = match newest.is_some_and(|newest| newest.at >= question.since) {
+            true => "epochs",
+            false => "NULL",
+        };
+        let query =
+            format!("SELECT run, metric, middle, {raw} FROM sample WHERE run BETWEEN ?1 AND ?2");
         let mut statement = self.conn.prepare_cached(&query).map_err(fail)?;
-        let mut rows = statement.query([]).map_err(fail)?;
+        let bounds = (numbers.start(), numbers.end());
+        let mut rows = statement.query(bounds).map_err(fail)?;
+        let mut found = Vec::new();
         // Rows of a run follow each other.
         let (mut last, mut night) = (None, None);
         while let Some(row) = rows.next().map_err(fail)? {
@@ -157,39 +202,46 @@ impl Db {
             }
             let name = row.get_ref(1).and_then(|name| Ok(name.as_str()?));
             let name = name.map_err(|error| wrong("metric", error))?;
-            let (Some(night), Some(&column)) = (night, column.get(name)) else {
+            let (Some(night), Some(&column)) = (night, question.columns.get(name)) else {
                 continue;
             };
             let place = taken.of[night] * metrics.len() + column;
-            if !asked[place] {
+            if !question.asked[place] {
                 continue;
             }
             let figure: Option<f64> = row.get(2).map_err(|error| wrong("middle", error))?;
-            if let Some(figure) = figure {
-                let own = &mut figures[place];
-                if own.is_empty() {
-                    own.reserve_exact(nights[taken.of[night]]);
-                }
-                own.push((night, figure));
-            }
-            if taken.nights[night].at >= wanted.since {
+            found.extend(figure.map(|figure| (place, night, figure)));
+            if taken.nights[night].at >= question.since {
                 let cells = || Cells::new("sample", row, "metric");
                 let packed = row.get_ref(3).and_then(|packed| Ok(packed.as_blob()?));
                 let packed = packed.map_err(|error| wrong("epochs", error))?;
                 let epochs = unpack(packed).map_err(|reason| cells().wrong("epochs", reason))?;
                 let metric = metrics[column];
-                (wanted.raw)(night, Sample { metric, epochs });
+                (question.raw)(night, Sample { metric, epochs });
             }
         }
-        let series = figures.into_iter().enumerate().map(|(at, mut figures)| {
-            figures.sort_unstable_by_key(|&(night, _)| night);
-            Series {
-                group: at / metrics.len(),
-                metric: metrics[at % metrics.len()],
-                figures,
-            }
-        });
-        Ok(series.filter(|series| !series.figures.is_empty()).collect())
+        Ok(found)
+    }
+}
+
+impl<'a> Question<'a> {
+    fn new(taken: &'a Taken, groups: &[Group], wanted: &Wanted<'a>) -> Self {
+        let directed = |metric: &Metric| metric.spec().direction != Direction::Neutral;
+        let metrics: Vec<Metric> = Metric::ALL.iter().copied().filter(directed).collect();
+        let each = |group: &Group| -> Vec<bool> {
+            let asked = metrics
+                .iter()
+                .map(|&metric| (wanted.series)(&group.cell.scenario, metric));
+            asked.collect()
+        };
+        Self {
+            taken,
+            asked: groups.iter().flat_map(each).collect(),
+            columns: metrics.iter().map(|m| m.name()).zip(0..).collect(),
+            metrics,
+            since: wanted.since,
+            raw: wanted.raw,
+        }
     }
 }
 
@@ -272,6 +324,21 @@ impl Taken {
         self.numbers.insert(cells.get("number")?, self.nights.len());
         self.nights.push(night);
         Ok(())
+    }
+
+    /// Takes in those of other runs.
+    fn append(&mut self, other: Self) {
+        let before = self.nights.len();
+        let mut places = vec![0; other.groups.len()];
+        for (group, at) in other.groups {
+            let new = self.groups.len();
+            places[at] = *self.groups.entry(group).or_insert(new);
+        }
+        self.of.extend(other.of.iter().map(|&of| places[of]));
+        let numbers = other.numbers.into_iter();
+        self.numbers
+            .extend(numbers.map(|(number, at)| (number, before + at)));
+        self.nights.extend(other.nights);
     }
 
     /// In order of time. SQLite would write the nights of years to a file to sort them.

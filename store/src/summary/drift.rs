@@ -5,9 +5,9 @@
 //! | `ERROR@k` | call k raised, or ended the process | fault |
 //! | `STATE-DRIFT@k` | fresh processes agree, call k differs from them, and their top-two margin there is above twice the library's own noise | fault |
 //! | `LEAK` | footprint, or what the library's allocator has in use or keeps: the slope of the second half is above 0.25 MiB a round at its lower end, and it grew by more than 16 MiB in all | fault |
-//! | `SLOWDOWN(state)` | a request's time rises by more than 1 % per 100 rounds at the lower end of its slope and by more than 3 % in all; a rest does not help, a fresh process is fast | fault |
+//! | `SLOWDOWN(state)` | a request's time rises by more than 1 % per 100 rounds at the lower end of its slope and by more than 3 % in all; a rest does not help, a fresh process is fast, and a second process asked the same becomes slower too | fault |
 //! | `NONDETERMINISTIC` | the first answers of fresh processes differ among themselves | shown |
-//! | `SLOWDOWN(thermal)`, `(machine)`, `SLOWDOWN` | the same process is fast after a rest; a fresh one is slow too; not found out | shown |
+//! | `SLOWDOWN(thermal)`, `(machine)`, `SLOWDOWN` | the same process is fast after a rest; a fresh one is slow too, or a second one stays fast; not found out | shown |
 //! | `NEAR-TIE` | calls differ, each within twice the noise | fine |
 //! | `PLATEAU` | memory grew and then stayed | fine |
 //! | `STABLE` | none of these | fine |
@@ -244,24 +244,32 @@ fn paces<'a>(newest: &Newest<'a>) -> Vec<(&'a [f64], Pace)> {
 
 /// The first process that became slower. The experiment is about that one.
 fn slowdown(newest: &Newest<'_>, paces: &[(&[f64], Pace)]) -> Option<Verdict> {
-    let (seconds, pace) = paces.iter().find(|(_, pace)| pace.is_slowdown())?;
+    let (seconds, slow) = paces.iter().find(|(_, pace)| pace.is_slowdown())?;
     let first = |metric| processes(newest, metric).first();
     let told = [Metric::RestedInference, Metric::FreshInference]
         .map(|metric| first(metric).map_or(&[][..], Vec::as_slice));
+    let second = first(Metric::SecondInference).and_then(|seconds| pace(seconds, BURN_IN));
     let (mark, label) = match cause(seconds, BURN_IN, told) {
-        Some(Cause::State) => (Mark::No, "SLOWDOWN(state)"),
+        // A state makes every process slower; a machine of uneven speed shows such a course by chance.
+        Some(Cause::State) => match second.map(|second| second.is_slowdown()) {
+            Some(true) => (Mark::No, "SLOWDOWN(state)"),
+            Some(false) => (Mark::Partial, "SLOWDOWN(machine)"),
+            None => (Mark::Partial, "SLOWDOWN"),
+        },
         Some(Cause::Thermal) => (Mark::Partial, "SLOWDOWN(thermal)"),
         Some(Cause::Machine) => (Mark::Partial, "SLOWDOWN(machine)"),
         None => (Mark::Partial, "SLOWDOWN"),
     };
     let shown = |values: &[f64]| median(values).map_or_else(|| "n/a".to_owned(), seconds_text);
+    let second = second.map(|second| format!("; a second process: {}", per_100(&second)));
     let detail = format!(
-        "{}; {} % in all; at last {}, after a rest {}, in a fresh process {}",
-        per_100(pace),
-        percent(pace.change),
+        "{}; {} % in all; at last {}, after a rest {}, in a fresh process {}{}",
+        per_100(slow),
+        percent(slow.change),
         shown(&seconds[seconds.len().saturating_sub(BURN_IN)..]),
         shown(told[0]),
         shown(told[1]),
+        second.unwrap_or_default(),
     );
     Some(verdict(mark, label, detail))
 }
@@ -371,11 +379,21 @@ mod tests {
                 (Metric::FreshInference, vec![fresh; 5]),
             ]
         };
+        let again = |second: Vec<f64>| {
+            let second = (Metric::SecondInference, second);
+            [&told(0.2, 0.1)[..], &[second]].concat()
+        };
         check(
             -1.0,
-            &told(0.2, 0.1),
+            &again(slower.1.clone()),
             ["SLOWDOWN(state)", "R4 State Issues"],
         );
+        check(
+            -1.0,
+            &again(series(|_| 0.1)),
+            ["SLOWDOWN(machine)", "R8 Reliable"],
+        );
+        check(-1.0, &told(0.2, 0.1), ["SLOWDOWN", "R8 Reliable"]);
         check(-1.0, &told(0.1, 0.1), ["SLOWDOWN(thermal)", "R8 Reliable"]);
         check(-1.0, &told(0.2, 0.2), ["SLOWDOWN(machine)", "R8 Reliable"]);
         check(

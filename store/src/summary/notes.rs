@@ -151,7 +151,22 @@ pub fn notes(row: &Row) -> Vec<Note> {
     let voids = row.voids.iter().map(|void| refusal(model, void));
     let remarks = row.remarks.iter();
     let remarks = remarks.map(|(scenario, one)| remark(model, scenario, one));
-    failed.chain(voids).chain(remarks).collect()
+    merged(failed.chain(voids).chain(remarks))
+}
+
+/// What a model does not offer and what was found out stand once, whatever they are said about: nothing is
+/// counted in them.
+fn merged(notes: impl Iterator<Item = Note>) -> Vec<Note> {
+    let mut all: Vec<Note> = Vec::new();
+    for note in notes {
+        let is_same = |other: &&mut Note| (other.kind, &other.reason) == (note.kind, &note.reason);
+        let once = matches!(note.kind, NoteKind::Design | NoteKind::Finding);
+        match all.iter_mut().find(is_same).filter(|_| once) {
+            Some(same) => same.about = format!("{}, {}", same.about, note.about),
+            None => all.push(note),
+        }
+    }
+    all
 }
 
 /// The notes of one run, in the same words and order.

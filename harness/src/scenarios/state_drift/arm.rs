@@ -31,6 +31,8 @@ pub(super) enum Arm {
     Fresh(Input),
     /// Asked these, round and round.
     Long(&'static [Input]),
+    /// The same once more, where a process became slower: whether another one does too.
+    Second(&'static [Input]),
     /// Asked these, to see whether the last of them fails.
     Replay(Vec<Input>),
     /// Asked one input, to see whether a fresh process is fast.
@@ -40,6 +42,11 @@ pub(super) enum Arm {
 impl Arm {
     /// The arm by an epoch's name; none where there is no such arm.
     pub(super) fn of(name: &str) -> Option<Self> {
+        let long = |name: &str| {
+            LONG.iter()
+                .find(|(long, _)| *long == name)
+                .map(|long| long.1)
+        };
         let mut words = name.split(' ');
         match (words.next()?, words) {
             ("fresh", mut rest) => Some(Self::Fresh(Input::named(rest.next()?)?)),
@@ -48,10 +55,8 @@ impl Arm {
                 .map(Input::named)
                 .collect::<Option<_>>()
                 .map(Self::Replay),
-            (long, _) => {
-                let found = LONG.iter().find(|(name, _)| *name == long);
-                found.map(|(_, round)| Self::Long(round))
-            }
+            ("second", mut rest) => long(rest.next()?).map(Self::Second),
+            (name, _) => long(name).map(Self::Long),
         }
     }
 
@@ -59,7 +64,7 @@ impl Arm {
     pub(super) fn round(&self) -> &[Input] {
         match self {
             Self::Fresh(input) | Self::Again(input) => std::slice::from_ref(input),
-            Self::Long(round) => round,
+            Self::Long(round) | Self::Second(round) => round,
             Self::Replay(calls) => calls,
         }
     }
@@ -89,6 +94,14 @@ impl Arm {
 pub(super) fn replay(calls: &[String]) -> Epoch {
     let trials = u32::try_from(calls.len()).unwrap_or(u32::MAX);
     Epoch::new(&format!("replay {}", calls.join(" ")), trials)
+}
+
+/// An epoch that does once more what a long-lived one did.
+pub(super) fn second(long: &Epoch) -> Epoch {
+    Epoch {
+        arm: format!("second {}", long.arm),
+        ..long.clone()
+    }
 }
 
 /// The name of an epoch that asks one input in a fresh process.

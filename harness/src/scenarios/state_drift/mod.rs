@@ -9,7 +9,9 @@ mod sitting;
 #[cfg(test)]
 mod tests;
 
-use store::stats::BURN_IN;
+use std::collections::BTreeMap;
+
+use store::stats::{BURN_IN, Cause, cause};
 use store::{Metric, Void};
 
 use crate::message::{Epoch, Message, Replay};
@@ -41,8 +43,9 @@ const EXTRA: u32 = 5;
 /// Each arm's times and memory are those of one input, the last of its round, so that a series
 /// compares equals.
 ///
-/// What follows up: a process that became slower rests and is asked again, and so is a fresh one; of
-/// calls that end in an error or in drift, shorter and shorter sequences are tried in fresh processes.
+/// What follows up: a process that became slower rests and is asked again, and so is a fresh one; where
+/// only that one is fast, a second process is asked all that the slow one was, for a machine of uneven
+/// speed shows such a course by chance. Of calls that end in an error or in drift, shorter and shorter sequences are tried in fresh processes.
 pub(super) struct StateDrift;
 
 impl Scenario for StateDrift {
@@ -71,6 +74,7 @@ impl Scenario for StateDrift {
             Metric::Inference,
             Metric::RestedInference,
             Metric::FreshInference,
+            Metric::SecondInference,
             Metric::CallMemory,
             Metric::CallActive,
             Metric::CallCache,
@@ -104,7 +108,8 @@ impl Scenario for StateDrift {
     fn follow_up(&self, _: Profile, so_far: &SoFar<'_>) -> Option<Epoch> {
         let wanted = || search::of(so_far)?.wanted();
         let replay = || wanted().map(|calls| arm::replay(&calls));
-        recovery(so_far).or_else(replay)
+        let second = || second(so_far);
+        recovery(so_far).or_else(second).or_else(replay)
     }
 
     fn findings(&self, so_far: &SoFar<'_>) -> Vec<String> {
@@ -130,8 +135,10 @@ impl Scenario for StateDrift {
             Arm::Replay(_) => Some(vec![replay]),
             Arm::Again(_) => Some(vec![void(Metric::FreshInference)]),
             // A fresh process that cannot answer once fails the cell.
-            Arm::Fresh(_) | Arm::Long(_) if call < 2 => None,
-            Arm::Fresh(_) | Arm::Long(_) => Some(vec![void(Metric::ExactMatch), replay]),
+            Arm::Fresh(_) | Arm::Long(_) | Arm::Second(_) if call < 2 => None,
+            Arm::Fresh(_) | Arm::Long(_) | Arm::Second(_) => {
+                Some(vec![void(Metric::ExactMatch), replay])
+            }
         }
     }
 
@@ -141,7 +148,7 @@ impl Scenario for StateDrift {
         let mut sitting = Sitting::begin(subject, probe, &arm);
         match &arm {
             Arm::Fresh(input) => sitting.fresh(*input)?,
-            Arm::Long(_) => sitting.long_lived(&arm)?,
+            Arm::Long(_) | Arm::Second(_) => sitting.long_lived(&arm)?,
             // Whatever comes of these is an answer.
             Arm::Replay(calls) => sitting.replay(calls),
             Arm::Again(input) => sitting.again(*input),
@@ -152,15 +159,42 @@ impl Scenario for StateDrift {
 
 /// The fresh process that is asked what a slow one was asked, unless that was done.
 fn recovery(so_far: &SoFar<'_>) -> Option<Epoch> {
-    let arms = || so_far.epochs.iter().map(|epoch| Arm::of(&epoch.arm));
-    if arms().any(|arm| matches!(arm, Some(Arm::Again(_)))) {
+    if arms(so_far).any(|arm| matches!(arm, Some(Arm::Again(_)))) {
         return None;
     }
-    let rested = |values: &std::collections::BTreeMap<Metric, Vec<f64>>| {
-        values.contains_key(&Metric::RestedInference)
-    };
-    let slow = so_far.values.iter().position(rested)?;
-    let input = arms().nth(slow)??.timed();
+    let input = arms(so_far).nth(slow(so_far)?)??.timed();
     let calls = EXTRA.saturating_add(u32::try_from(BURN_IN).unwrap_or(0));
     Some(Epoch::new(&arm::again(input), calls))
+}
+
+/// The second process that is asked all that a slow one was, where its state seems to be the cause,
+/// unless that was done.
+fn second(so_far: &SoFar<'_>) -> Option<Epoch> {
+    if arms(so_far).any(|arm| matches!(arm, Some(Arm::Second(_)))) {
+        return None;
+    }
+    let slow = slow(so_far)?;
+    let of = |at: usize, metric| {
+        so_far.values[at]
+            .get(&metric)
+            .map_or(&[][..], Vec::as_slice)
+    };
+    let fresh = arms(so_far).position(|arm| matches!(arm, Some(Arm::Again(_))))?;
+    let told = [
+        of(slow, Metric::RestedInference),
+        of(fresh, Metric::FreshInference),
+    ];
+    let found = cause(of(slow, Metric::Inference), BURN_IN, told);
+    (found == Some(Cause::State)).then(|| arm::second(&so_far.epochs[slow]))
+}
+
+fn arms<'a>(so_far: &SoFar<'a>) -> impl Iterator<Item = Option<Arm>> + use<'a> {
+    so_far.epochs.iter().map(|epoch| Arm::of(&epoch.arm))
+}
+
+/// The process that became slower and rested, by its position.
+fn slow(so_far: &SoFar<'_>) -> Option<usize> {
+    let rested =
+        |values: &BTreeMap<Metric, Vec<f64>>| values.contains_key(&Metric::RestedInference);
+    so_far.values.iter().position(rested)
 }

@@ -28,6 +28,8 @@ pub(super) struct Sitting<'a, 'p> {
     noise: Option<f64>,
     /// Whether a call has failed and its history was told.
     failed: bool,
+    /// What these are times of; of a second process there is nothing else.
+    timed: Metric,
     /// Times of the input that is timed.
     seconds: Vec<f64>,
 }
@@ -52,6 +54,10 @@ impl<'a, 'p> Sitting<'a, 'p> {
             words: arm.words(),
             history: Vec::new(),
             failed: false,
+            timed: match arm {
+                Arm::Second(_) => Metric::SecondInference,
+                _ => Metric::Inference,
+            },
             seconds: Vec::new(),
         }
     }
@@ -182,7 +188,7 @@ impl<'a, 'p> Sitting<'a, 'p> {
         }
         let slower = pace(&self.seconds, BURN_IN).is_some_and(|pace| pace.is_slowdown());
         // What a fresh process would do cannot be asked of a server.
-        if slower && !self.outside() {
+        if slower && !self.outside() && self.timed == Metric::Inference {
             self.probe.cool_down();
             self.timed_calls(arm.timed(), Metric::RestedInference);
         }
@@ -265,9 +271,12 @@ impl<'a, 'p> Sitting<'a, 'p> {
     fn weigh(&mut self, asked: &Asked) {
         let total = asked.reply.stages.total.as_secs_f64();
         let untimed = asked.untimed.as_deref();
-        self.probe.value_unless(untimed, Metric::Inference, total);
+        self.probe.value_unless(untimed, self.timed, total);
         if untimed.is_none() {
             self.seconds.push(total);
+        }
+        if self.timed == Metric::SecondInference {
+            return;
         }
         let allocator = self.subject.memory();
         for (metric, bytes) in [

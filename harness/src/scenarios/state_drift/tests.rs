@@ -316,9 +316,20 @@ fn one_late_allocation_is_a_plateau() {
 fn one_percent_a_call_that_a_fresh_process_has_not_is_a_slowdown_by_state() {
     let (run, label) = slow_verdict(&Room::default(), |_| slower(|call| 0.01 * call as f64));
     assert_eq!(label, "SLOWDOWN(state)");
+    assert!(values(&run, Metric::SecondInference).len() > 20);
     assert_eq!(values(&run, Metric::FreshInference).len(), EXTRA as usize);
     let rested = run.sample(Metric::RestedInference).unwrap();
     assert_eq!(rested.epochs[0].len(), EXTRA as usize);
+}
+
+#[test]
+fn a_course_that_a_second_process_has_not_is_the_machine() {
+    let (run, label) = slow_verdict(&Room::default(), |epoch| {
+        let step = if epoch.arm == "same" { 0.01 } else { 0.0 };
+        slower(move |call| step * call as f64)
+    });
+    assert_eq!(label, "SLOWDOWN(machine)");
+    assert!(values(&run, Metric::SecondInference).len() > 20);
 }
 
 #[test]

@@ -276,10 +276,10 @@ fn phases(reply: &Reply) -> [(Metric, f64); 5] {
 
 /// 52 bits of a SHA-256, which a sample's floating-point value holds exactly.
 fn hash(words: impl Iterator<Item = u32>) -> f64 {
-    let mut hash = Sha256::new();
-    words.for_each(|word| hash.update(word.to_le_bytes()));
-    let bytes = hash.finalize();
-    let bits = bytes
+    // At once: a call for each of a vocabulary's logits would take longer than hashing them.
+    let words: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+    let digest = Sha256::digest(words);
+    let bits = digest
         .iter()
         .take(8)
         .fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
