@@ -427,17 +427,31 @@
     show();
   };
 
+  /** Loads the chart library once the page is seen: it is most of the work, and nothing but charts needs it. */
+  const library = (then) => {
+    const from = document.querySelector('meta[name="charts"]');
+    if (!from) return;
+    requestAnimationFrame(() => setTimeout(() => {
+      const script = document.createElement("script");
+      script.src = from.content;
+      script.addEventListener("load", then);
+      document.head.append(script);
+    }));
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     readState();
     startScheme();
     const listed = document.getElementById("sessions");
-    if (!listed || typeof Plotly === "undefined") return;
+    if (!listed) return;
     sessions = json(listed);
     turned = new Map((sessions.turns || []).map((turn) => [turn.at, turn.text]));
-    document.querySelectorAll(".chart").forEach(startChart);
     startControls();
-    startPrint();
-    watch();
+    library(() => {
+      document.querySelectorAll(".chart").forEach(startChart);
+      startPrint();
+      watch();
+    });
     if (state.chart) document.getElementById(state.chart)?.scrollIntoView();
   });
 })();
