@@ -232,9 +232,17 @@ fn build() -> Finding {
 
 /// Where the energy of a request can be told from.
 fn energy() -> Finding {
-    match energy::of_processor() {
-        Ok(_) => Finding::ok("energy", "the processor counts it"),
-        Err(why) => Finding::note("energy", why),
+    let known = [
+        ("the GPU", energy::of_gpu()),
+        ("the processor", energy::of_processor()),
+    ];
+    let [(_, _), (_, processor)] = &known;
+    let why = processor.as_ref().err().cloned();
+    let counting = known.iter().filter(|(_, meter)| meter.is_ok());
+    let names: Vec<&str> = counting.map(|(name, _)| *name).collect();
+    match why {
+        Some(why) if names.is_empty() => Finding::note("energy", why),
+        _ => Finding::ok("energy", format!("counted by {}", names.join(" and "))),
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::score::holds_words;
 use crate::subject::Message;
 
 /// Neutral turns that a conversation must offer: a fact can be asked again at turn 8.
@@ -105,6 +106,10 @@ impl From<OneOrMany> for Accepted {
 }
 
 impl Accepted {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// The answer to show where one is expected.
     #[must_use]
     pub fn shown(&self) -> Option<String> {
@@ -136,6 +141,32 @@ impl ProbeSet {
     #[must_use]
     pub fn picture(&self, name: &str) -> &[u8] {
         self.pictures.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// All answers to a question about pictures: what else might have been said to it.
+    #[must_use]
+    pub fn vision_answers(&self, prompt: &str) -> Vec<&str> {
+        let same = self.vision.iter().filter(|item| item.prompt == prompt);
+        same.flat_map(|item| item.answer.texts()).collect()
+    }
+
+    /// All answers to the fact asked in these words.
+    #[must_use]
+    pub fn context_answers(&self, ask: &str) -> Vec<&str> {
+        let facts = self.context.iter().flat_map(|scene| &scene.facts);
+        let same = facts.filter(|fact| fact.ask == ask);
+        same.flat_map(|fact| fact.answer.texts()).collect()
+    }
+
+    /// All answers to questions without a picture that the conversation does not name itself.
+    #[must_use]
+    pub fn text_answers(&self, conversation: &[Message]) -> Vec<&str> {
+        let all = self.text.iter().flat_map(|item| item.answer.texts());
+        let named = |answer: &&str| {
+            let mut told = conversation.iter();
+            told.any(|message| holds_words(&message.text, answer))
+        };
+        all.filter(|answer| !named(answer)).collect()
     }
 
     /// The `n`-th picture, counted round and round in the order of names.

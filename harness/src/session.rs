@@ -239,11 +239,14 @@ fn places(options: &RunOptions) -> Result<Vec<Place>> {
     Ok(places)
 }
 
+/// What measures: its source, the program's file as it was last built, and the threads it uses.
 fn build() -> String {
     let environment = environment::detect(environment::threads());
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    let file = file.ok().map(|file| (file.len(), file.modified().ok()));
     format!(
-        "{} {:?} {:?}",
-        environment.harness, environment.commit, environment.dirty
+        "{} {:?} {:?} {file:?} {}",
+        environment.harness, environment.commit, environment.dirty, environment.threads
     )
 }
 

@@ -39,6 +39,9 @@ impl Suite {
         };
         let text = TomlFile::read(&path).map_err(Error::msg)?;
         let mut suite: Self = text.parse().map_err(Error::msg)?;
+        suite
+            .check()
+            .map_err(|what| Error::msg(format!("{}: {what}", path.display())))?;
         let probes = suite.probes.get_ref();
         let beside = path.parent().unwrap_or(Path::new(".")).join(probes);
         let found = if file.is_some() && beside.is_dir() {
@@ -52,6 +55,20 @@ impl Suite {
         };
         suite.probes_dir = found.canonicalize().with_context(missing)?;
         Ok(suite)
+    }
+
+    /// The first field that is empty.
+    fn check(&self) -> Result<(), &'static str> {
+        let fields = [
+            (self.name.trim().is_empty(), "name: must be given"),
+            (self.models.is_empty(), "models: name at least one"),
+            (
+                self.probes.get_ref().trim().is_empty(),
+                "probes: must be given",
+            ),
+        ];
+        let empty = fields.into_iter().find(|(empty, _)| *empty);
+        empty.map_or(Ok(()), |(_, what)| Err(what))
     }
 }
 
@@ -75,16 +92,21 @@ mod tests {
             Suite::load(Some(&path)).map_err(|error| format!("{error:#}"))
         };
         std::fs::create_dir(dir.path().join("set")).unwrap();
-        let suite = check("name = \"mine\"\nmodels = []\nprobes = \"set\"").unwrap();
+        let suite = check("name = \"mine\"\nmodels = [\"m\"]\nprobes = \"set\"").unwrap();
         assert!(suite.probes_dir.ends_with("set"));
         assert!(
             check("name = 1")
                 .unwrap_err()
                 .contains("mine.toml:1: name: ")
         );
-        let missing = check("name = \"mine\"\nmodels = []\nprobes = \"gone\"").unwrap_err();
+        let missing = check("name = \"mine\"\nmodels = [\"m\"]\nprobes = \"gone\"").unwrap_err();
         assert!(missing.contains("mine.toml:3: probes: "), "{missing}");
         assert!(missing.contains("no such folder"), "{missing}");
+        let none = check("name = \"mine\"\nmodels = []\nprobes = \"set\"").unwrap_err();
+        assert!(
+            none.ends_with("mine.toml: models: name at least one"),
+            "{none}"
+        );
         let unknown = check("name = \"mine\"\nmodel = []").unwrap_err();
         assert!(
             unknown.contains("mine.toml:2: unknown field `model`"),

@@ -89,7 +89,7 @@ pub fn background(start: &Conditions, end: &Conditions) -> Option<f64> {
 }
 
 /// The share of the measured process's time on performance cores.
-fn fast_share(start: &Conditions, end: &Conditions) -> Option<f64> {
+pub(crate) fn fast_share(start: &Conditions, end: &Conditions) -> Option<f64> {
     let (from, to) = (start.child?, end.child?);
     let all = to.all.checked_sub(from.all)?;
     let fast = to.fast.checked_sub(from.fast)?;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub use busiest::{User, busiest};
 pub use cool_down::{CoolDown, cool_down};
+pub(crate) use judge::fast_share;
 pub use judge::{BACKGROUND_LIMIT, Mark, background, between};
 pub use sampler::Sampler;
 

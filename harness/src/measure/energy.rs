@@ -16,7 +16,7 @@ pub trait Meter {
 }
 
 /// The counter of the processor: on Apple silicon of the whole chip, its GPU and neural engine
-/// included; on Linux of its packages, with their memory where that is told.
+/// and memory included; on Linux of its packages, with their memory where that is told.
 ///
 /// # Errors
 /// Why there is none here, and what helps.

@@ -66,6 +66,13 @@ struct Progress {
     complete: bool,
 }
 
+impl Progress {
+    /// What a process took so far, on average.
+    fn each(&self) -> Duration {
+        self.spent / u32::try_from(self.epochs.max(1)).unwrap_or(u32::MAX)
+    }
+}
+
 impl<'a> Campaign<'a> {
     /// A campaign in which nothing is measured yet. `timeout` is for all epochs of a cell together.
     #[must_use]
@@ -129,6 +136,10 @@ impl<'a> Campaign<'a> {
             if progress.complete || progress.epochs > epoch {
                 continue;
             }
+            if self.is_out_of_time(cell) {
+                self.end_early(cell, watch)?;
+                continue;
+            }
             let next = self.plan.cells[cell].epochs[epoch].clone();
             self.epoch(cell, &next, watch)?;
             self.end_unless_more(cell, watch)?;
@@ -157,11 +168,36 @@ impl<'a> Campaign<'a> {
     fn next(&self, cell: usize) -> Option<Epoch> {
         let (planned, progress) = (&self.plan.cells[cell], &self.cells[cell]);
         // One that the time limit would cut off would take the figures of the whole cell with it.
-        let each = progress.spent / u32::try_from(progress.epochs.max(1)).unwrap_or(u32::MAX);
         let more = progress.epochs < planned.epochs.len() + MOST_FOLLOW_UPS
-            && progress.spent + each < self.timeout;
+            && progress.spent + progress.each() < self.timeout;
         let so_far = progress.ledger.so_far();
         more.then(|| planned.scenario.follow_up(self.plan.profile, &so_far))?
+    }
+
+    /// Whether another process would not fit into the time limit, and those so far have figures.
+    fn is_out_of_time(&self, cell: usize) -> bool {
+        let progress = &self.cells[cell];
+        self.has_figures(cell) && progress.spent + progress.each() > self.timeout
+    }
+
+    /// Whether a cell's processes so far are figures: all do the same, and there are two.
+    fn has_figures(&self, cell: usize) -> bool {
+        let epochs = &self.plan.cells[cell].epochs;
+        let same = epochs.iter().all(|epoch| epoch.arm == epochs[0].arm);
+        same && self.cells[cell].epochs >= 2
+    }
+
+    /// Ends a cell with the processes that it has.
+    fn end_early(&mut self, cell: usize, watch: &mut dyn Watch) -> anyhow::Result<()> {
+        let planned = self.plan.cells[cell].epochs.len();
+        let progress = &mut self.cells[cell];
+        let limit = duration::format(self.timeout);
+        let text = format!(
+            "{} of {planned} processes fitted into the time limit of {limit}: --timeout sets another",
+            progress.epochs
+        );
+        progress.ledger.remark(RemarkKind::Advisory, 0, &text);
+        self.end(cell, None, watch)
     }
 
     fn end_unless_more(&mut self, cell: usize, watch: &mut dyn Watch) -> anyhow::Result<()> {
@@ -236,6 +272,9 @@ impl<'a> Campaign<'a> {
         if let Err(failure) = end {
             let Some(answers) = crash_answers(planned, epoch, &failure) else {
                 progress.ledger.drop_epoch();
+                if failure.stage == Stage::Timeout && self.has_figures(cell) {
+                    return self.end_early(cell, watch);
+                }
                 return self.end(cell, Some(failure), watch);
             };
             notes.book_all(&mut progress.ledger, answers.into_iter().map(Entry::Said));

@@ -144,7 +144,8 @@ impl Ledger {
             Message::Reference(reference) => self.references.push(reference),
             Message::Replay(replay) => self.replays.push(replay),
             Message::Finding { text } => self.remark(RemarkKind::Finding, 0, &text),
-            Message::Advisory { text } => self.remark(RemarkKind::Advisory, 1, &text),
+            // About a process, of which there are no trials to count.
+            Message::Advisory { text } => self.remark(RemarkKind::Advisory, 0, &text),
             Message::Started
             | Message::Trial { .. }
             | Message::Done { .. }

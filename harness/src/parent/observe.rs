@@ -5,7 +5,7 @@ use std::time::Duration;
 use store::Metric;
 
 use super::ledger::Entry;
-use crate::conditions::{Conditions, Mark, Sampler, Thermal, background, between};
+use crate::conditions::{Conditions, Mark, Sampler, Thermal, background, between, fast_share};
 use crate::measure::PeakWatch;
 use crate::measure::nvml::Gpu;
 use crate::models::Device;
@@ -95,6 +95,7 @@ impl<'a> Observer<'a> {
         let marks = between(&self.anchor, &now);
         let voids = marks.into_iter().filter(void).collect();
         let mut entries = vec![Entry::Trial(voids)];
+        entries.extend(self.held_back().map(|text| Entry::Advisory(1, text)));
         if background(&self.anchor, &now).is_some() {
             entries.extend(self.judge(&now));
         }
@@ -143,6 +144,14 @@ impl<'a> Observer<'a> {
         entries
     }
 
+    /// What keeps the GPU from its speed at this moment; a setting of its owner's does not.
+    fn held_back(&self) -> Option<String> {
+        let reasons = self.gpu.as_ref()?.held_back_by()?.into_iter();
+        let slow = reasons.filter(|reason| reason.contains("slowdown") || reason.contains("cap"));
+        let slow: Vec<&str> = slow.collect();
+        (!slow.is_empty()).then(|| format!("the GPU's clocks were held back: {}", slow.join(", ")))
+    }
+
     fn look_at_gpu(&mut self) {
         let held = self.gpu.as_ref().and_then(|gpu| gpu.memory_of(self.pid));
         self.gpu_peak = self.gpu_peak.max(held);
@@ -163,6 +172,7 @@ fn told(start: &Conditions, end: &Conditions) -> Vec<(Metric, f64)> {
         (Metric::BackgroundCpu, background(start, end)),
         (Metric::SwappedOut, swapped),
         (Metric::ThermalLevel, end.state.thermal.map(level)),
+        (Metric::PerformanceCores, fast_share(start, end)),
     ];
     let known = figures.into_iter();
     known

@@ -147,6 +147,45 @@ fn a_hanging_worker_is_ended_by_the_time_limit() {
     );
 }
 
+/// How a cell of five equal processes ends whose third one does this.
+fn third(does: &str, timeout: Duration) -> Measured {
+    let dir = tempfile::tempdir().unwrap();
+    let count = dir.path().join("count");
+    let sample = r#"{"type":"sample","metric":"inference","value":0.5}"#;
+    let script = format!(
+        "echo >> {0}; if [ $(wc -l < {0}) -eq 3 ]; then {does}; fi; {1}",
+        count.display(),
+        lines(&[LOADED, sample, DONE])
+    );
+    let launcher = Launcher {
+        program: "/bin/sh".into(),
+        args: vec!["-c".into(), script.into()],
+    };
+    let mut cell = planned("warm-inference");
+    cell.epochs = cell.scenario.epochs(Profile::Standard);
+    measured(&[cell], &launcher, timeout).remove(0)
+}
+
+#[test]
+fn processes_that_fitted_into_the_time_are_kept() {
+    let ended = third("sleep 30", Duration::from_millis(1500));
+    let Outcome::Measured { samples, .. } = &ended.told.outcome else {
+        panic!("{:?}", ended.told.outcome)
+    };
+    let inference = samples
+        .iter()
+        .find(|sample| sample.metric == Metric::Inference);
+    assert_eq!(inference.unwrap().epochs, [[0.5], [0.5]]);
+    let told = &ended.told.remarks[0].text;
+    assert!(
+        told.starts_with("2 of 5 processes fitted into the time limit"),
+        "{told}"
+    );
+    // What is no matter of time takes the cell with it.
+    let ended = third("exit 7", Duration::from_secs(20));
+    assert!(matches!(ended.told.outcome, Outcome::Failed { .. }));
+}
+
 #[test]
 fn crashes_are_told_by_their_signal() {
     check_failed(

@@ -28,7 +28,7 @@ impl Scenario for TextOnly {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -61,7 +61,7 @@ impl Scenario for TextOnly {
                 },
             };
             let (text, fault) = (&asked.reply.text, asked.broken.as_deref());
-            let right = is_right(text, &item.answer.0);
+            let right = is_right(text, &item.answer.0, &set.text_answers(&messages));
             let judged = item.answer.shown().map(|expected| (expected, right));
             if judged.is_some() {
                 probe.value_unless(fault, Metric::TextRight, f64::from(u8::from(right)));

@@ -43,7 +43,7 @@ impl Scenario for Vision {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -111,11 +111,12 @@ fn ask_arms(
     pictures: [&[u8]; 3],
 ) -> Result<(), AskError> {
     let messages = [Message::user(&item.prompt)];
+    let rivals = probe.set.vision_answers(&item.prompt);
     let mut broken = None;
     let mut values = Vec::new();
     for ((arm, metric), picture) in ARMS.into_iter().zip(pictures) {
         let asked = probe.ask(subject, &Question::new(Some(picture), &messages, MOST))?;
-        let right = is_right(&asked.reply.text, &item.answer.0);
+        let right = is_right(&asked.reply.text, &item.answer.0, &rivals);
         let judged = item.answer.shown().map(|expected| (expected, right));
         probe.answer(
             Place {

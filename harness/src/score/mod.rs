@@ -6,4 +6,4 @@ mod exact;
 
 pub use degenerate::is_degenerate;
 pub use echo::is_echo;
-pub use exact::{is_right, normalise};
+pub use exact::{holds_words, is_right, normalise};

@@ -87,7 +87,31 @@ fn command(entry: &Entry) -> String {
     } else {
         ""
     };
-    format!("cargo harness run --model {model} --backend {backend} --device {device}{weights}")
+    let profile = entry
+        .sessions
+        .last()
+        .map_or("quick", |session| session.profile.as_str());
+    let profile = shell(profile);
+    let model = match entry.revision.as_str() {
+        revision if row.weights == "published" && !revision.is_empty() => {
+            shell(&format!("{}@{revision}", row.model))
+        }
+        _ => model,
+    };
+    format!(
+        "cargo harness run --model {model} --backend {backend} --device {device} --profile {profile}{weights}{}",
+        reproducing(&row.status.rule)
+    )
+}
+
+/// The scenario that shows again what a status speaks against.
+fn reproducing(rule: &str) -> &'static str {
+    match rule {
+        "R2" | "R3" => " --scenario vision",
+        "R4" => " --scenario state-drift",
+        "R5" => " --scenario cold-load --scenario warm-inference",
+        _ => "",
+    }
 }
 
 /// A subject in a list: the model, with its variant where the model alone is not unique.

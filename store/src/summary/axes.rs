@@ -68,7 +68,10 @@ impl Axes {
             retained_from: kept.map(|kept| kept.low),
             inference: medians(Kind::Warm, Metric::Inference).unwrap_or_default(),
             load: load.unwrap_or_default(),
-            memory: medians(Kind::Load, Metric::PeakMemory).unwrap_or_default(),
+            // Where the GPU has memory of its own, the model is there.
+            memory: medians(Kind::Warm, Metric::DeviceMemory)
+                .or_else(|| medians(Kind::Load, Metric::PeakMemory))
+                .unwrap_or_default(),
         }
     }
 

@@ -130,7 +130,7 @@ fn best(
         [one] => format!("{}, of {} compared", said(one), candidates.len()),
         several => {
             let each: Vec<String> = several.iter().map(said).collect();
-            format!("tie: {}", each.join("; "))
+            each.join("; ")
         }
     };
     Recommendation {

@@ -74,10 +74,12 @@ fn cells(row: &Row, name: &str) -> Vec<String> {
     ]
 }
 
-/// Whose peak memory stands in the table: a server's is known only while it answers.
+/// Whose peak memory stands in the table: a server's is known only while it answers, and a GPU with
+/// memory of its own holds the model there.
 fn peak(row: &Row) -> Metric {
     match row.weights.as_str() {
         "served" => Metric::InferPeak,
+        _ if row.figures.contains_key(&Metric::DeviceMemory) => Metric::DeviceMemory,
         _ => Metric::PeakMemory,
     }
 }

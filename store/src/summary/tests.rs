@@ -460,3 +460,19 @@ fn no_text_moves_or_hides_what_is_printed_around_it() {
         "👩\u{200d}👧 می\u{200c}خواهم",
     );
 }
+
+#[test]
+fn a_gpu_with_memory_of_its_own_holds_the_model_there() {
+    let warm = |values: &[Values<'_>]| {
+        let inference: Values<'_> = (Metric::Inference, &[&[0.5], &[0.5]]);
+        measured("warm-inference", &[&[inference][..], values].concat())
+    };
+    let column = |row: &Row| {
+        let (headers, cells) = summary_table(std::slice::from_ref(row));
+        let at = headers.iter().position(|header| *header == "Peak memory");
+        cells[0][at.unwrap()].clone()
+    };
+    let on_gpu: Values<'_> = (Metric::DeviceMemory, &[&[4e9], &[4e9]]);
+    assert!(column(&with(&[warm(&[on_gpu])])).starts_with("3.73 GiB"));
+    assert!(!column(&with(&[warm(&[])])).starts_with("3.73 GiB"));
+}

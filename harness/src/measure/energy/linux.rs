@@ -33,7 +33,9 @@ impl Packages {
             let name = root.read(&format!("{folder}/name")).unwrap_or_default();
             name.starts_with("package") || name == "dram"
         };
+        // The same packages once more, through another window, on some laptops.
         let names = root.names(FOLDER).into_iter();
+        let names = names.filter(|name| !name.starts_with("intel-rapl-mmio"));
         let folders = names.map(|name| format!("{FOLDER}/{name}")).filter(wanted);
         let folders: Vec<String> = folders.collect();
         if folders.is_empty() {
@@ -102,6 +104,7 @@ mod tests {
         zone(dir.path(), "intel-rapl:0:1", "dram\n", "0\n");
         zone(dir.path(), "intel-rapl:1", "package-1\n", "999000000\n");
         zone(dir.path(), "intel-rapl:2", "psys\n", "1\n");
+        zone(dir.path(), "intel-rapl-mmio:0", "package-0\n", "5000000\n");
         let mut meter = Packages::open(Root::under(dir.path())).unwrap();
         assert_eq!(meter.joules(), Some(0.0));
         for (zone, energy) in [
@@ -110,6 +113,7 @@ mod tests {
             ("intel-rapl:0:1", "500000\n"),
             ("intel-rapl:1", "3000000\n"),
             ("intel-rapl:2", "900000000\n"),
+            ("intel-rapl-mmio:0", "7000000\n"),
         ] {
             write(dir.path(), zone, "energy_uj", energy);
         }

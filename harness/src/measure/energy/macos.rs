@@ -39,7 +39,8 @@ fn watch(told: &SyncSender<f64>) {
     let mut last = Instant::now();
     while let Ok(metrics) = sampler.get_metrics(INTERVAL_MS) {
         let now = Instant::now();
-        let joules = f64::from(metrics.all_power) * (now - last).as_secs_f64();
+        let watts = f64::from(metrics.all_power + metrics.ram_power);
+        let joules = watts * (now - last).as_secs_f64();
         last = now;
         if told.send(joules).is_err() {
             return;

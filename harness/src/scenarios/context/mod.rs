@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use store::{Metric, NO_TURNS};
 
 use crate::message::Epoch;
-use crate::probes::{Scene, Turn};
-use crate::score::{is_right, normalise};
+use crate::probes::{ProbeSet, Scene, Turn};
+use crate::score::{holds_words, is_right};
 use crate::subject::{AskError, Message, Role, Subject, Turns, not_offered};
 
 use super::probe::{Asked, Place, Question};
@@ -54,7 +54,7 @@ impl Scenario for Context {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn metrics(&self) -> &'static [Metric] {
@@ -252,7 +252,7 @@ impl<'p> Exam<'_, 'p> {
 
     fn score(&mut self, metric: Metric, place: (&Scene, &Turn, &str), asked: &Asked) {
         let (scene, fact, arm) = place;
-        let value = f64::from(u8::from(right(fact, asked)));
+        let value = f64::from(u8::from(right(self.probe.set, fact, asked)));
         self.keep(scene, (fact, arm), asked);
         self.probe
             .value_unless(asked.broken.as_deref(), metric, value);
@@ -261,7 +261,7 @@ impl<'p> Exam<'_, 'p> {
     /// Keeps an answer; a broken one unjudged, so that those judged are as many as the values.
     fn keep(&mut self, scene: &Scene, (turn, arm): (&Turn, &str), asked: &Asked) {
         let expected = turn.answer.shown().filter(|_| asked.broken.is_none());
-        let judged = expected.map(|expected| (expected, right(turn, asked)));
+        let judged = expected.map(|expected| (expected, right(self.probe.set, turn, asked)));
         let item = format!("{}: {}", scene.id, turn.ask);
         self.probe
             .answer(Place { item: &item, arm }, &asked.reply, judged);
@@ -281,23 +281,16 @@ fn said(asked: &Asked) -> Message {
 
 /// Whether the model itself said the answer, as whole words.
 fn told(history: &[Message], fact: &Turn) -> bool {
-    let words = |text: &str| {
-        let plain = normalise(text).replace(|c: char| !c.is_alphanumeric(), " ");
-        format!(
-            " {} ",
-            plain.split_whitespace().collect::<Vec<_>>().join(" ")
-        )
-    };
-    let said = history
+    let mut said = history
         .iter()
         .filter(|message| message.role == Role::Assistant);
-    let said: String = said.map(|message| words(&message.text)).collect();
-    fact.answer
-        .0
-        .iter()
-        .any(|answer| said.contains(&words(answer)))
+    said.any(|message| {
+        let mut answers = fact.answer.0.iter();
+        answers.any(|answer| holds_words(&message.text, answer))
+    })
 }
 
-fn right(turn: &Turn, asked: &Asked) -> bool {
-    is_right(&asked.reply.text, &turn.answer.0)
+fn right(set: &ProbeSet, turn: &Turn, asked: &Asked) -> bool {
+    let rivals = set.context_answers(&turn.ask);
+    is_right(&asked.reply.text, &turn.answer.0, &rivals)
 }

@@ -162,6 +162,7 @@ impl Scenario for WarmInference {
             Metric::BackgroundCpu,
             Metric::SwappedOut,
             Metric::ThermalLevel,
+            Metric::PerformanceCores,
             Metric::EnergyPerImage,
             Metric::EnergyPerToken,
             Metric::IdlePower,
@@ -199,18 +200,22 @@ impl Scenario for WarmInference {
         sitting.warm_up()?;
         sitting.probe.progress(0, most);
         let began = sitting.probe.model_time;
+        let mut done = 0;
         for trial in 0..most {
             sitting.trial(trial)?;
-            sitting.probe.progress(trial + 1, most);
+            done = trial + 1;
+            sitting.probe.progress(done, most);
             let spent = sitting.probe.model_time - began;
-            if stopping::over(epoch, (trial + 1, spent), &sitting.values) {
+            if stopping::over(epoch, (done, spent), &sitting.values) {
                 break;
             }
         }
         sitting.end();
-        match epoch.metered {
-            true => energy::measure(subject, probe, self.workload, energy::SPANS),
-            false => Ok(()),
+        if epoch.metered {
+            energy::measure(subject, probe, self.workload, energy::SPANS)?;
+            // What the machine did meanwhile is told by itself.
+            probe.progress(done, done);
         }
+        Ok(())
     }
 }
