@@ -223,6 +223,11 @@ fn counters_hold_on_any_machine() {
     );
     assert!(reason(&same.row(None, "missing", 3)).contains("another machine"));
     same.row(Some("image_tokens"), "pass", 3);
+    let counters = same.check(&["--counters"], 0);
+    assert!(
+        counters.starts_with("pass: 1 pass\n") && counters.contains("NOT COMPARABLE"),
+        "{counters}"
+    );
     let more = Sample {
         metric: Metric::ImageTokens,
         epochs: vec![vec![81.0; 3]; 5],
@@ -257,6 +262,36 @@ fn the_baseline_is_chosen() {
     // The candidate is not its own baseline.
     let alone = case.check(&["--baseline", "pr.db"], 3);
     assert!(alone.contains("no baseline"), "{alone}");
+}
+
+#[test]
+fn every_machine_and_suite_of_the_commit_is_judged() {
+    let check = |change: &dyn Fn(&mut Session), code: i32, expected: &str| {
+        let case = Case::slower(1.0);
+        let mut main = session(7, "main");
+        main.suite = "mine".to_owned();
+        keep(&case.file("base.db"), &main, &[warm(&main, 1.0)]);
+        let mut before = session(19, "pr");
+        before.environment.commit = session(20, "pr").environment.commit;
+        change(&mut before);
+        keep(&case.file("pr.db"), &before, &[warm(&before, 1.5)]);
+        let text = case.check(&[], code);
+        assert!(text.contains(expected), "{text}");
+    };
+    let mine = "; suite \"mine\" in profile \"quick\" on Apple M3";
+    check(&|before| before.suite = "mine".to_owned(), 1, mine);
+    let machine = "; suite \"embedded\" in profile \"quick\" on Apple M2";
+    check(
+        &|before| before.machine.chip = "Apple M2".to_owned(),
+        3,
+        machine,
+    );
+    // What another commit measured is no part of the candidate.
+    let another = |before: &mut Session| {
+        before.suite = "mine".to_owned();
+        before.environment.commit = None;
+    };
+    check(&another, 0, "pass: ");
 }
 
 #[test]
@@ -342,6 +377,8 @@ fn waivers_accept_known_regressions() {
         case.check(&["--waivers", "w.toml"], 1)
             .contains("allows 5.0 %, this is")
     );
+    let counters = case.check(&["--waivers", "w.toml", "--counters"], 0);
+    assert!(!counters.contains("not needed"), "{counters}");
 }
 
 #[test]
@@ -405,6 +442,18 @@ fn every_format_says_the_same() {
     assert_eq!(
         fs::read_to_string(summary).unwrap().trim_end(),
         markdown.trim_end()
+    );
+    // A summary that cannot be written leaves the verdict as it is.
+    let ran = case
+        .report(&arguments)
+        .env("GITHUB_STEP_SUMMARY", case.file("none/summary.md"))
+        .assert()
+        .code(1);
+    assert_eq!(String::from_utf8_lossy(&ran.get_output().stdout), said);
+    let warned = String::from_utf8_lossy(&ran.get_output().stderr);
+    assert!(
+        warned.starts_with("warning: cannot write the step summary"),
+        "{warned}"
     );
 }
 

@@ -181,12 +181,12 @@ impl Shape {
             Print::Text => print(&gate::text(judgement)),
             Print::Markdown => print(&markdown()?),
             Print::Github => {
-                gate::summary_file(&markdown()?)?;
-                print(&format!(
-                    "{}{}",
-                    gate::annotations(judgement),
-                    gate::text(judgement)
-                ))
+                print(&gate::github(judgement))?;
+                // The verdict is said: a file that cannot be written must not take its place.
+                if let Err(error) = gate::summary_file(&markdown()?) {
+                    eprintln!("warning: {:#}", anyhow::Error::from(error));
+                }
+                Ok(())
             }
         }
     }

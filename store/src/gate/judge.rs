@@ -28,8 +28,10 @@ pub enum Elsewhere {
     Here,
     /// Compared all the same, for a reader who was told.
     Shown,
-    /// Not compared; counters and answers still are.
+    /// Not compared, which is a missing row; counters and answers still are.
     Refused,
+    /// Not compared, for counters and answers are all that is asked.
+    LeftOut,
 }
 
 /// Both sides of a comparison, and what is known of the machine.
@@ -233,7 +235,7 @@ impl Case<'_> {
         let head = samples(&self.head, metric);
         let away = self.sides.elsewhere != Elsewhere::Here;
         match kind {
-            Kind::Clock if self.sides.elsewhere == Elsewhere::Refused => return None,
+            Kind::Clock if away && self.sides.elsewhere != Elsewhere::Shown => return None,
             Kind::Bits if away => return None,
             _ => (),
         }
