@@ -205,7 +205,11 @@ fn what_must_not_be_compared_is_refused() {
     check(&|pr, _| pr.suite = "mine".to_owned(), "of suite \"mine\"");
     check(
         &|pr, _| pr.environment.release = false,
-        "no earlier finished session",
+        "under other conditions",
+    );
+    check(
+        &|pr, _| pr.environment.power = "battery".to_owned(),
+        "under other conditions",
     );
     check(
         &|pr, _| pr.at = fixture::at(0) - chrono::TimeDelta::days(9),
@@ -258,6 +262,16 @@ fn the_baseline_is_chosen() {
     assert!(
         case.check(&["--baseline", "trunk"], 3)
             .contains("no earlier finished session of branch")
+    );
+    let dirty = session(8, "main");
+    let mut changed = dirty.clone();
+    changed.environment.dirty = Some(true);
+    keep(&case.file("base.db"), &changed, &[warm(&changed, 1.1)]);
+    let commit = dirty.environment.commit.unwrap();
+    let text = case.check(&["--merge-base", &commit], 1);
+    assert!(
+        text.contains("base: 5 sessions last measured on main"),
+        "{text}"
     );
     // The candidate is not its own baseline.
     let alone = case.check(&["--baseline", "pr.db"], 3);

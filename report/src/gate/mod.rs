@@ -186,18 +186,18 @@ fn of_group(pool: &Found, head: &[Side], (choice, rows): (Choice<'_>, Rows)) -> 
     };
     let base = pick(&found.sessions);
     judgement.base = format!("{}: {}", found.why, words(&base));
-    if found.elsewhere {
-        judgement.watermark = Some(machines(&base, newest));
+    if found.apart.is_some() {
+        judgement.watermark = Some(watermark(&base, newest));
     }
     judgement.rows = judge(Sides {
         base: &pool.source.sides(&base)?,
         head,
         history: &pool.source.sides(&pick(&found.history))?,
         floors: &pool.source.floors(newest)?,
-        elsewhere: match (found.elsewhere, rows) {
-            (false, _) => Elsewhere::Here,
-            (true, Rows::All) => Elsewhere::Refused,
-            (true, Rows::Counters) => Elsewhere::LeftOut,
+        elsewhere: match (found.apart, rows) {
+            (None, _) => Elsewhere::Here,
+            (Some(_), Rows::All) => Elsewhere::Refused,
+            (Some(_), Rows::Counters) => Elsewhere::LeftOut,
         },
     });
     Ok(judgement)
@@ -264,13 +264,18 @@ fn apart(base: &Session, head: &Session) -> Option<String> {
     (!differ.is_empty()).then(|| differ.join("; "))
 }
 
-fn machines(base: &[Session], head: &Session) -> String {
-    let base = base
-        .last()
-        .map_or_else(String::new, |session| session.machine.describe());
+/// Where and how both were measured, clocks of which are not compared.
+fn watermark(base: &[Session], head: &Session) -> String {
+    let both = |word: &dyn Fn(&Session) -> String| {
+        let base = base.last().map_or_else(String::new, word);
+        let head = word(head);
+        (base != head).then(|| format!("base {base}, head {head}"))
+    };
+    let differ = both(&|session| format!("on {}", session.machine.describe()))
+        .or_else(|| both(&|session| format!("with {}", session.environment.conditions())));
     format!(
-        "base on {base}, head on {}: counters and answers alone are judged",
-        head.machine.describe()
+        "{}: counters and answers alone are judged",
+        differ.unwrap_or_default()
     )
 }
 

@@ -25,8 +25,8 @@ pub struct Baseline {
     pub sessions: Vec<usize>,
     /// Sessions of the same machine and branch, oldest first, for how it varies.
     pub history: Vec<usize>,
-    /// Whether they are of another machine: counters alone may be compared then.
-    pub elsewhere: bool,
+    /// What keeps clocks from being compared, `on another machine`; none where nothing does.
+    pub apart: Option<&'static str>,
     /// Which they are, or why there are none, in words.
     pub why: String,
 }
@@ -34,8 +34,6 @@ pub struct Baseline {
 /// Chooses from `offered`, which is in order of time.
 #[must_use]
 pub fn choose(candidate: &Session, offered: &[Session], choice: Choice<'_>) -> Baseline {
-    let numbered = offered.iter().enumerate();
-    let earlier = numbered.filter(|(_, session)| usable(candidate, session));
     let branch = |session: &Session| {
         choice
             .branch
@@ -46,22 +44,31 @@ pub fn choose(candidate: &Session, offered: &[Session], choice: Choice<'_>) -> B
             .merge_base
             .is_some_and(|commit| is_commit(session, commit))
     };
-    let known: Vec<(usize, &Session)> = earlier.filter(|(_, s)| branch(s) || merge(s)).collect();
-    let like = |session: &Session| {
-        session.suite == candidate.suite && session.profile == candidate.profile
+    let numbered = offered.iter().enumerate();
+    let known = numbered.filter(|(_, session)| usable(candidate, session));
+    let known: Vec<(usize, &Session)> = known.filter(|(_, s)| branch(s) || merge(s)).collect();
+    // A work tree with changes is of no commit: it serves only where nothing else was named.
+    let named = choice.branch.is_none() && choice.merge_base.is_none() && offered.len() == 1;
+    let fit = |session: &Session| {
+        unfit(candidate, session).is_none_or(|_| named && is_like(candidate, session))
     };
     let here = |session: &Session| session.machine.key() == candidate.machine.key();
+    let conditions =
+        |session: &Session| session.environment.conditions() == candidate.environment.conditions();
     let fitting = |keep: &dyn Fn(&Session) -> bool| -> Vec<(usize, &Session)> {
         known
             .iter()
-            .filter(|(_, session)| like(session) && keep(session))
+            .filter(|(_, session)| fit(session) && keep(session))
             .copied()
             .collect()
     };
-    let (pool, elsewhere) = match fitting(&here) {
-        own if own.is_empty() => (fitting(&|_| true), true),
-        own => (own, false),
-    };
+    let nearest: [(&dyn Fn(&Session) -> bool, _); 3] = [
+        (&|session| here(session) && conditions(session), None),
+        (&here, Some("under other conditions")),
+        (&|_| true, Some("on another machine")),
+    ];
+    let mut pools = nearest.iter().map(|(keep, apart)| (fitting(keep), *apart));
+    let (pool, apart) = pools.find(|(pool, _)| !pool.is_empty()).unwrap_or_default();
     if pool.is_empty() {
         return none(candidate, &known, choice);
     }
@@ -76,26 +83,41 @@ pub fn choose(candidate: &Session, offered: &[Session], choice: Choice<'_>) -> B
         false => (at_base, "of the merge base".to_owned()),
         true => (last(LAST), recent(choice)),
     };
-    let place = if elsewhere {
-        ", on another machine"
-    } else {
-        ""
-    };
+    let place = apart.map_or_else(String::new, |apart| format!(", {apart}"));
     Baseline {
         why: format!("{} {why}{place}", counted(sessions.len())),
-        history: if elsewhere { Vec::new() } else { last(HISTORY) },
+        history: match apart {
+            None => last(HISTORY),
+            Some(_) => Vec::new(),
+        },
         sessions,
-        elsewhere,
+        apart,
     }
 }
 
-/// Finished, built alike, earlier than the candidate, and not the candidate itself: a regressed run must
-/// not become its own baseline.
+/// Finished, earlier than the candidate, and not the candidate itself: a regressed run must not become its
+/// own baseline.
 fn usable(candidate: &Session, session: &Session) -> bool {
-    session.id != candidate.id
-        && session.finished.is_some()
-        && session.at <= candidate.at
-        && session.environment.release == candidate.environment.release
+    session.id != candidate.id && session.finished.is_some() && session.at <= candidate.at
+}
+
+fn is_like(candidate: &Session, session: &Session) -> bool {
+    (&session.suite, &session.profile) == (&candidate.suite, &candidate.profile)
+}
+
+/// Why a session of the right branch is no baseline for the candidate.
+fn unfit(candidate: &Session, session: &Session) -> Option<String> {
+    if !is_like(candidate, session) {
+        return Some(format!(
+            "no earlier session of suite {:?} in profile {:?}: the last is of suite {:?} in profile {:?}",
+            candidate.suite, candidate.profile, session.suite, session.profile
+        ));
+    }
+    let dirty = session.environment.dirty == Some(true);
+    dirty.then(|| {
+        "no earlier session of a commit: the last is of a work tree with uncommitted changes"
+            .to_owned()
+    })
 }
 
 fn is_commit(session: &Session, wanted: &str) -> bool {
@@ -124,15 +146,18 @@ fn none(candidate: &Session, known: &[(usize, &Session)], choice: Choice<'_>) ->
             Some(branch) => format!("no earlier finished session of branch {branch:?}"),
             None => "no earlier finished session".to_owned(),
         },
-        Some((_, session)) => format!(
-            "no earlier session of suite {:?} in profile {:?}: the last is of suite {:?} in profile {:?}",
-            candidate.suite, candidate.profile, session.suite, session.profile
-        ),
+        Some(_) => {
+            let reasons = known
+                .iter()
+                .rev()
+                .map(|(_, session)| unfit(candidate, session));
+            reasons.flatten().next().unwrap_or_default()
+        }
     };
     Baseline {
         sessions: Vec::new(),
         history: Vec::new(),
-        elsewhere: false,
+        apart: None,
         why,
     }
 }

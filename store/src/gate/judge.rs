@@ -21,10 +21,10 @@ pub struct Side {
     pub runs: Vec<Run>,
 }
 
-/// What becomes of clocks and memory where the sides are of different machines.
+/// What becomes of clocks and memory where the sides are of different machines or conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
-    /// The same machine: everything is compared.
+    /// The same machine and conditions: everything is compared.
     Here,
     /// Compared all the same, for a reader who was told.
     Shown,
@@ -150,7 +150,9 @@ fn findings(sides: Sides<'_>, cell: &str) -> Vec<Finding> {
     };
     let refused = sides.elsewhere == Elsewhere::Refused;
     let clocks = refused.then(|| {
-        let reason = "clocks and memory of another machine are not compared".to_owned();
+        let reason =
+            "clocks and memory of another machine, or under other conditions, are not compared"
+                .to_owned();
         Finding::Decided(Row::bare(cell, None, Verdict::Missing, reason))
     });
     let rows = Metric::ALL.iter().filter_map(|&metric| case.metric(metric));
