@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params_from_iter};
 
-use super::open::{Source, fresh, sql};
+use super::open::{fresh, sql};
 use super::prune::thinned;
 use super::schema::{Table, tables};
 use super::{Db, Imported};
@@ -23,6 +23,22 @@ const FOLLOWS: (&str, &str) = ("session", "finished");
 
 /// The table in which two people may have written of one thing.
 const ACCEPTED: &str = "acknowledgement";
+
+/// A database to read from, of whatever schema.
+struct Source {
+    db: Db,
+    /// The file that was named.
+    path: PathBuf,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            db: Db::open_upgraded(path)?,
+            path: path.to_owned(),
+        })
+    }
+}
 
 /// What a database gave: rows added and known, by table; parts of a run or guide are not counted.
 pub type Merged = BTreeMap<String, Imported>;
