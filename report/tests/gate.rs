@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use serde_json::Value;
-use store::{Db, Metric, Outcome, Run, Sample, Session, Stage};
+use store::db::Acknowledgement;
+use store::series::Group;
+use store::{Db, Metric, Outcome, Run, Sample, Session, Stage, Void};
 use tempfile::{TempDir, tempdir};
 
 const CELL: &str = "tiny/warm-inference/candle/cpu";
@@ -178,6 +180,63 @@ fn what_is_not_there_is_missing() {
         }
     });
     assert!(reason(&case.row(Some("decode"), "missing", 3)).starts_with("vanished"));
+}
+
+#[test]
+fn a_figure_that_the_base_should_have_had_has_no_baseline() {
+    let case = Case::slower(1.0);
+    let main = session(8, "main");
+    let base = |name: &str, metric: Option<Metric>| {
+        let mut run = warm(&main, 1.0);
+        if let Outcome::Measured { samples, voids } = &mut run.outcome {
+            samples.retain(|sample| sample.metric != Metric::Decode);
+            voids.extend(metric.map(|metric| Void {
+                metric: Some(metric),
+                count: 15,
+                reason: "machine slept".to_owned(),
+            }));
+        }
+        keep(&case.file(name), &main, &[run]);
+    };
+    base("void.db", Some(Metric::Decode));
+    let text = case.check(&["--baseline", "void.db"], 3);
+    assert!(
+        text.contains("decode: no baseline for decode: void: machine slept"),
+        "{text}"
+    );
+    // What it did not know yet is no lack of it.
+    base("new.db", Some(Metric::Ttft));
+    let text = case.check(&["--baseline", "new.db"], 0);
+    assert!(!text.contains("decode"), "{text}");
+}
+
+#[test]
+fn what_was_accepted_begins_the_baseline_anew() {
+    let case = Case::slower(1.1);
+    for day in 7..9 {
+        let main = session(day, "main");
+        keep(&case.file("base.db"), &main, &[warm(&main, 1.1)]);
+    }
+    let before = case.check(&[], 1);
+    assert!(before.contains("REGRESSED: 2 regressed"), "{before}");
+    let mut db = Db::open(&case.file("base.db")).unwrap();
+    let first = session(7, "main");
+    let run = warm(&first, 1.1);
+    for metric in [Metric::Inference, Metric::Decode] {
+        let accepted = Acknowledgement {
+            series: Group::of(&first, &run.cell).key(metric),
+            run: run.id,
+            at: fixture::at(9),
+            reason: "exact softmax".to_owned(),
+        };
+        db.acknowledge(&accepted).unwrap();
+    }
+    drop(db);
+    let text = case.check(&[], 0);
+    assert!(text.starts_with("pass: 3 pass"), "{text}");
+    // What branched off before is still compared with what it branched off from.
+    let commit = session(3, "main").environment.commit.unwrap();
+    case.check(&["--merge-base", &commit], 1);
 }
 
 #[test]

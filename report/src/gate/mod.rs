@@ -194,6 +194,7 @@ fn of_group(pool: &Found, head: &[Side], (choice, rows): (Choice<'_>, Rows)) -> 
         head,
         history: &pool.source.sides(&pick(&found.history))?,
         floors: &pool.source.floors(newest)?,
+        accepted: &pool.source.accepted()?,
         elsewhere: match (found.apart, rows) {
             (None, _) => Elsewhere::Here,
             (Some(_), Rows::All) => Elsewhere::Refused,
@@ -244,6 +245,7 @@ pub(crate) fn of_two(base: &Side, head: &Side, floors: &[Noise]) -> Judgement {
             head: std::slice::from_ref(head),
             history: &[],
             floors,
+            accepted: &[],
             elsewhere,
         }),
         notes: Vec::new(),

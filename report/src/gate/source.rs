@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use store::db::Noise;
-use store::gate::Side;
+use store::gate::{Accepted, Side};
 use store::{Db, Document, RunFilter, Session};
 
 use crate::error::{Error, Result};
@@ -42,7 +42,8 @@ impl Source {
             let documents = Document::parse(&text(path, LARGEST)?)?;
             return Ok(Self::Documents(documents));
         }
-        Ok(Self::Db(Db::open_existing(path)?))
+        // A baseline may be from before the candidate's last migration.
+        Ok(Self::Db(Db::open_upgraded(path)?))
     }
 
     fn sessions(&self) -> Result<Vec<Session>> {
@@ -86,6 +87,24 @@ impl Source {
             Self::Db(db) => Ok(db.noise(&session.machine.key())?),
             Self::Documents(_) => Ok(Vec::new()),
         }
+    }
+
+    /// The changes that somebody accepted. One whose run is gone is older than all that is left.
+    pub(super) fn accepted(&self) -> Result<Vec<Accepted>> {
+        let Self::Db(db) = self else {
+            return Ok(Vec::new());
+        };
+        let mut accepted = Vec::new();
+        let sessions = self.sessions()?;
+        for known in db.acknowledgements()? {
+            let owners = db.owners(&known.run.to_string())?;
+            let first = sessions.iter().find(|session| owners.contains(&session.id));
+            accepted.extend(first.map(|session| Accepted {
+                series: known.series,
+                at: session.at,
+            }));
+        }
+        Ok(accepted)
     }
 
     /// The session that an id names: its own, or that of one of its runs.
