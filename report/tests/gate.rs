@@ -329,7 +329,7 @@ fn the_baseline_is_chosen() {
     let commit = dirty.environment.commit.unwrap();
     let text = case.check(&["--merge-base", &commit], 1);
     assert!(
-        text.contains("base: 5 sessions last measured on main"),
+        text.contains("base: 5 sessions last measured on main, for the merge base was"),
         "{text}"
     );
     // The candidate is not its own baseline.

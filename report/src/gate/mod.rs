@@ -67,6 +67,16 @@ pub enum Rows {
     Counters,
 }
 
+impl Rows {
+    /// What becomes of clocks that must not be compared.
+    const fn apart(self) -> Elsewhere {
+        match self {
+            Self::All => Elsewhere::Refused,
+            Self::Counters => Elsewhere::LeftOut,
+        }
+    }
+}
+
 /// Judges a candidate.
 ///
 /// # Errors
@@ -195,11 +205,7 @@ fn of_group(pool: &Found, head: &[Side], (choice, rows): (Choice<'_>, Rows)) -> 
         history: &pool.source.sides(&pick(&found.history))?,
         floors: &pool.source.floors(newest)?,
         accepted: &pool.source.accepted()?,
-        elsewhere: match (found.apart, rows) {
-            (None, _) => Elsewhere::Here,
-            (Some(_), Rows::All) => Elsewhere::Refused,
-            (Some(_), Rows::Counters) => Elsewhere::LeftOut,
-        },
+        elsewhere: found.apart.map_or(Elsewhere::Here, |_| rows.apart()),
     });
     Ok(judgement)
 }

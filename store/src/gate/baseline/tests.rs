@@ -142,7 +142,9 @@ fn uncommitted_changes_are_no_commit() {
         ..MAIN
     };
     let offered = [session(1), dirty(2)];
-    check(&offered, choice, &[0], "1 session last measured on main");
+    let why =
+        "1 session last measured on main, for the merge base was measured with uncommitted changes";
+    check(&offered, choice, &[0], why);
     // Who names one session means that one.
     check(
         &[dirty(2)],
