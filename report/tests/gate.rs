@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use serde_json::Value;
-use store::{Db, Metric, Outcome, Run, Sample, Session, Stage};
+use store::db::Acknowledgement;
+use store::series::Group;
+use store::{Db, Metric, Outcome, Run, Sample, Session, Stage, Void};
 use tempfile::{TempDir, tempdir};
 
 const CELL: &str = "tiny/warm-inference/candle/cpu";
@@ -181,6 +183,63 @@ fn what_is_not_there_is_missing() {
 }
 
 #[test]
+fn a_figure_that_the_base_should_have_had_has_no_baseline() {
+    let case = Case::slower(1.0);
+    let main = session(8, "main");
+    let base = |name: &str, metric: Option<Metric>| {
+        let mut run = warm(&main, 1.0);
+        if let Outcome::Measured { samples, voids } = &mut run.outcome {
+            samples.retain(|sample| sample.metric != Metric::Decode);
+            voids.extend(metric.map(|metric| Void {
+                metric: Some(metric),
+                count: 15,
+                reason: "machine slept".to_owned(),
+            }));
+        }
+        keep(&case.file(name), &main, &[run]);
+    };
+    base("void.db", Some(Metric::Decode));
+    let text = case.check(&["--baseline", "void.db"], 3);
+    assert!(
+        text.contains("decode: no baseline for decode: void: machine slept"),
+        "{text}"
+    );
+    // What it did not know yet is no lack of it.
+    base("new.db", Some(Metric::Ttft));
+    let text = case.check(&["--baseline", "new.db"], 0);
+    assert!(!text.contains("decode"), "{text}");
+}
+
+#[test]
+fn what_was_accepted_begins_the_baseline_anew() {
+    let case = Case::slower(1.1);
+    for day in 7..9 {
+        let main = session(day, "main");
+        keep(&case.file("base.db"), &main, &[warm(&main, 1.1)]);
+    }
+    let before = case.check(&[], 1);
+    assert!(before.contains("REGRESSED: 2 regressed"), "{before}");
+    let mut db = Db::open(&case.file("base.db")).unwrap();
+    let first = session(7, "main");
+    let run = warm(&first, 1.1);
+    for metric in [Metric::Inference, Metric::Decode] {
+        let accepted = Acknowledgement {
+            series: Group::of(&first, &run.cell).key(metric),
+            run: run.id,
+            at: fixture::at(9),
+            reason: "exact softmax".to_owned(),
+        };
+        db.acknowledge(&accepted).unwrap();
+    }
+    drop(db);
+    let text = case.check(&[], 0);
+    assert!(text.starts_with("pass: 3 pass"), "{text}");
+    // What branched off before is still compared with what it branched off from.
+    let commit = session(3, "main").environment.commit.unwrap();
+    case.check(&["--merge-base", &commit], 1);
+}
+
+#[test]
 fn what_must_not_be_compared_is_refused() {
     let check = |change: &dyn Fn(&mut Session, &mut Vec<Run>), expected: &str| {
         let row = Case::new(change).row(None, "missing", 3);
@@ -205,7 +264,11 @@ fn what_must_not_be_compared_is_refused() {
     check(&|pr, _| pr.suite = "mine".to_owned(), "of suite \"mine\"");
     check(
         &|pr, _| pr.environment.release = false,
-        "no earlier finished session",
+        "under other conditions",
+    );
+    check(
+        &|pr, _| pr.environment.power = "battery".to_owned(),
+        "under other conditions",
     );
     check(
         &|pr, _| pr.at = fixture::at(0) - chrono::TimeDelta::days(9),
@@ -223,6 +286,11 @@ fn counters_hold_on_any_machine() {
     );
     assert!(reason(&same.row(None, "missing", 3)).contains("another machine"));
     same.row(Some("image_tokens"), "pass", 3);
+    let counters = same.check(&["--counters"], 0);
+    assert!(
+        counters.starts_with("pass: 1 pass\n") && counters.contains("NOT COMPARABLE"),
+        "{counters}"
+    );
     let more = Sample {
         metric: Metric::ImageTokens,
         epochs: vec![vec![81.0; 3]; 5],
@@ -254,9 +322,49 @@ fn the_baseline_is_chosen() {
         case.check(&["--baseline", "trunk"], 3)
             .contains("no earlier finished session of branch")
     );
+    let dirty = session(8, "main");
+    let mut changed = dirty.clone();
+    changed.environment.dirty = Some(true);
+    keep(&case.file("base.db"), &changed, &[warm(&changed, 1.1)]);
+    let commit = dirty.environment.commit.unwrap();
+    let text = case.check(&["--merge-base", &commit], 1);
+    assert!(
+        text.contains("base: 5 sessions last measured on main, for the merge base was"),
+        "{text}"
+    );
     // The candidate is not its own baseline.
     let alone = case.check(&["--baseline", "pr.db"], 3);
     assert!(alone.contains("no baseline"), "{alone}");
+}
+
+#[test]
+fn every_machine_and_suite_of_the_commit_is_judged() {
+    let check = |change: &dyn Fn(&mut Session), code: i32, expected: &str| {
+        let case = Case::slower(1.0);
+        let mut main = session(7, "main");
+        main.suite = "mine".to_owned();
+        keep(&case.file("base.db"), &main, &[warm(&main, 1.0)]);
+        let mut before = session(19, "pr");
+        before.environment.commit = session(20, "pr").environment.commit;
+        change(&mut before);
+        keep(&case.file("pr.db"), &before, &[warm(&before, 1.5)]);
+        let text = case.check(&[], code);
+        assert!(text.contains(expected), "{text}");
+    };
+    let mine = "; suite \"mine\" in profile \"quick\" on Apple M3";
+    check(&|before| before.suite = "mine".to_owned(), 1, mine);
+    let machine = "; suite \"embedded\" in profile \"quick\" on Apple M2";
+    check(
+        &|before| before.machine.chip = "Apple M2".to_owned(),
+        3,
+        machine,
+    );
+    // What another commit measured is no part of the candidate.
+    let another = |before: &mut Session| {
+        before.suite = "mine".to_owned();
+        before.environment.commit = None;
+    };
+    check(&another, 0, "pass: ");
 }
 
 #[test]
@@ -342,6 +450,8 @@ fn waivers_accept_known_regressions() {
         case.check(&["--waivers", "w.toml"], 1)
             .contains("allows 5.0 %, this is")
     );
+    let counters = case.check(&["--waivers", "w.toml", "--counters"], 0);
+    assert!(!counters.contains("not needed"), "{counters}");
 }
 
 #[test]
@@ -405,6 +515,18 @@ fn every_format_says_the_same() {
     assert_eq!(
         fs::read_to_string(summary).unwrap().trim_end(),
         markdown.trim_end()
+    );
+    // A summary that cannot be written leaves the verdict as it is.
+    let ran = case
+        .report(&arguments)
+        .env("GITHUB_STEP_SUMMARY", case.file("none/summary.md"))
+        .assert()
+        .code(1);
+    assert_eq!(String::from_utf8_lossy(&ran.get_output().stdout), said);
+    let warned = String::from_utf8_lossy(&ran.get_output().stderr);
+    assert!(
+        warned.starts_with("warning: cannot write the step summary"),
+        "{warned}"
     );
 }
 

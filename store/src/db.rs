@@ -51,6 +51,8 @@ pub(crate) const MIGRATIONS: &[&str] = &[
 pub struct Db {
     conn: Connection,
     path: PathBuf,
+    /// What it is read from where the file that was named is of an older schema; deleted after `conn` is closed.
+    copy: Option<open::Scratch>,
 }
 
 impl Db {

@@ -85,6 +85,19 @@ pub struct Environment {
     pub threads: u32,
 }
 
+impl Environment {
+    /// What makes figures of one machine no measure for each other, in words: threads, power source and
+    /// kind of build.
+    #[must_use]
+    pub fn conditions(&self) -> String {
+        let built = if self.release { "release" } else { "debug" };
+        format!(
+            "{} threads, power {}, {built} build",
+            self.threads, self.power
+        )
+    }
+}
+
 /// One call of `harness run`: every run made by it shares machine, environment and plan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {

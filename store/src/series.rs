@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::metric::Metric;
-use crate::run::{Cell, Sample};
+use crate::run::{Cell, Sample, Session};
 use crate::stats::{epoch_medians, is_item_score, median};
 
 /// When and of what a night's figure was measured.
@@ -63,6 +63,21 @@ pub struct SeriesSet {
 }
 
 impl Group {
+    /// What a session's run of a cell belongs to.
+    #[must_use]
+    pub fn of(session: &Session, cell: &Cell) -> Self {
+        Self {
+            machine: session.machine.key(),
+            suite: session.suite.clone(),
+            profile: session.profile.clone(),
+            branch: session.environment.branch.clone().unwrap_or_default(),
+            cell: Cell {
+                revision: String::new(),
+                ..cell.clone()
+            },
+        }
+    }
+
     /// Twelve hex digits that stand for this group and a metric: equal series, equal keys.
     #[must_use]
     pub fn key(&self, metric: Metric) -> String {

@@ -1,6 +1,6 @@
 //! What changed in every stored series, grouped into incidents. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -68,7 +68,7 @@ pub struct Finding {
 pub struct Incident {
     /// Positions in [`Watch::findings`], the largest change first.
     pub findings: Vec<usize>,
-    /// Series of the machine.
+    /// Series of the same machine and branch with a figure of that night.
     pub watched: usize,
 }
 
@@ -96,6 +96,9 @@ pub struct Watch {
 
 /// How far apart the nights of one incident may lie.
 const ONE_NIGHT: TimeDelta = TimeDelta::hours(36);
+
+/// How long before the first change of a night its other figures may have been measured.
+const HALF_NIGHT: TimeDelta = TimeDelta::hours(12);
 
 /// Judges every series, on all cores.
 #[must_use]
@@ -220,15 +223,35 @@ fn incidents(set: &SeriesSet, findings: &[Finding]) -> Vec<Incident> {
     }
     let first = |group: &[usize]| group.iter().map(|&at| night(&findings[at])).min();
     groups.sort_by_key(|group| std::cmp::Reverse(first(group)));
-    let incident = |group: Vec<usize>| Incident {
-        watched: watched(set, machine(&findings[group[0]])),
-        findings: group,
+    let incident = |group: Vec<usize>| {
+        let of: Vec<&Finding> = group.iter().map(|&at| &findings[at]).collect();
+        Incident {
+            watched: watched(set, &of),
+            findings: group,
+        }
     };
     groups.into_iter().map(incident).collect()
 }
 
-/// Series of a machine.
-fn watched(set: &SeriesSet, machine: &str) -> usize {
-    let of = |series: &&Series| set.groups[series.group].machine == machine;
-    set.series.iter().filter(of).count()
+/// Series that had a figure on the night of these findings, of their machine and branches: one that has
+/// ended, or is of a pull request, could not have moved.
+fn watched(set: &SeriesSet, findings: &[&Finding]) -> usize {
+    let place = |series: usize| {
+        let group = &set.groups[set.series[series].group];
+        (group.machine.as_str(), group.branch.as_str())
+    };
+    let places: BTreeSet<_> = findings.iter().map(|of| place(of.series)).collect();
+    let at = |series: &Series, figure: usize| set.nights[series.figures[figure].0].at;
+    let nights = findings
+        .iter()
+        .map(|of| at(&set.series[of.series], of.point.index));
+    let Some(first) = nights.min() else { return 0 };
+    let had_figure = |series: &Series| {
+        let from = series
+            .figures
+            .partition_point(|&(night, _)| set.nights[night].at < first - HALF_NIGHT);
+        from < series.figures.len() && at(series, from) <= first + ONE_NIGHT
+    };
+    let of = (0..set.series.len()).filter(|&of| places.contains(&place(of)));
+    of.filter(|&of| had_figure(&set.series[of])).count()
 }

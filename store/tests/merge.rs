@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use builder::{content, everything, failed, filled, machine, moment, run, session, sql, tables};
 use chrono::Utc;
-use store::db::{Retention, merge};
+use store::db::{Acknowledgement, Retention, merge};
 use store::{Db, Machine, Outcome, RunFilter, Session};
 use tempfile::tempdir;
 
@@ -305,4 +305,32 @@ fn a_killed_merge_leaves_all_or_nothing() {
         cut += usize::from(!ended && runs == 3);
     }
     assert!(cut > 0, "no merge was cut off");
+}
+
+#[test]
+fn of_two_acceptances_of_one_change_the_first_is_kept() {
+    let dir = tempdir().expect("a folder");
+    let accepted = |second: i64, reason: &str| Acknowledgement {
+        series: "0123456789ab".to_owned(),
+        run: run(&session(1), 1).id,
+        at: moment(second),
+        reason: reason.to_owned(),
+    };
+    let check = |number: u32, one: &Acknowledgement, other: &Acknowledgement| {
+        let name = |side: &str| dir.path().join(format!("{number}-{side}.db"));
+        let paths = [name("a"), name("b")];
+        for (path, accepted) in paths.iter().zip([one, other]) {
+            let mut db = Db::open(path).expect("a new database");
+            db.acknowledge(accepted).expect("kept");
+        }
+        merge(&name("union"), &paths).expect("merged");
+        let union = Db::open_existing(&name("union")).expect("opened");
+        union.acknowledgements().expect("read")
+    };
+    let (early, late) = (accepted(1, "known"), accepted(2, "accepted"));
+    assert_eq!(check(0, &early, &late), std::slice::from_ref(&early));
+    assert_eq!(check(1, &late, &early), std::slice::from_ref(&early));
+    let other = accepted(1, "a reason that sorts first");
+    assert_eq!(check(2, &early, &other), std::slice::from_ref(&other));
+    assert_eq!(check(3, &other, &early), std::slice::from_ref(&other));
 }

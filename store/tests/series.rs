@@ -88,6 +88,30 @@ fn a_slow_stretch_is_one_incident_of_both_metrics() {
 }
 
 #[test]
+fn series_that_could_not_move_speak_for_no_code() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("results.db");
+    nights(&path, |day| if day > 20 { 1.1 } else { 1.0 }, 30);
+    let mut db = Db::open(&path).expect("ours");
+    // What another branch measured that night, and a cell that ended long before.
+    for (number, branch, day) in [(40, "pr", 21), (50, "main", 2)] {
+        let mut session = session(number);
+        session.at = moment(86_400 * day);
+        session.environment.branch = Some(branch.to_owned());
+        let mut run = run(&session, 9);
+        run.cell.scenario = "other".to_owned();
+        db.begin(&session).expect("begun");
+        db.insert(&run).expect("inserted");
+    }
+    let found = watch(&db.series().expect("series"), &[]);
+    let [incident] = &found.incidents[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((incident.findings.len(), incident.watched), (2, 3));
+    assert!(incident.is_machine());
+}
+
+#[test]
 fn an_id_and_its_acceptance_outlive_later_nights() {
     let folder = tempdir().expect("a folder");
     let path = folder.path().join("results.db");

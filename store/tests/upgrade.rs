@@ -67,6 +67,10 @@ fn older_files_are_merged_from_a_copy_and_stay_as_they_are() {
         let into = dir.path().join(format!("into-{}.db", schema.0));
         merge(&into, std::slice::from_ref(&path)).expect("merged");
         assert_eq!(fs::read(&path).expect("readable"), before, "untouched");
+        let read = Db::open_upgraded(&path).expect("read from a copy");
+        assert_eq!(read.runs(&RunFilter::default()).expect("runs").len(), 3);
+        drop(read);
+        assert_eq!(fs::read(&path).expect("readable"), before, "untouched");
         let db = Db::open_existing(&into).expect("ours");
         assert_eq!(db.runs(&RunFilter::default()).expect("runs").len(), 3);
         assert_eq!(db.verify().expect("readable"), Vec::<String>::new());

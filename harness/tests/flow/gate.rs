@@ -127,7 +127,7 @@ fn a_damaged_baseline_is_told() {
 }
 
 #[test]
-fn another_machine_is_no_baseline() {
+fn counters_hold_on_another_machine() {
     let moved = |desk: &Desk| {
         let path = desk.path("gate/base.db");
         let document = {
@@ -139,7 +139,7 @@ fn another_machine_is_no_baseline() {
         fs::remove_file(&path).unwrap();
         Db::open(&path).unwrap().import_session(&document).unwrap();
     };
-    counted(moved, 3, "another machine");
+    counted(moved, 0, "NOT COMPARABLE: base on another chip");
 }
 
 #[test]

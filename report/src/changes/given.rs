@@ -21,6 +21,8 @@ type Wrong = (usize, String);
 
 /// The series of a text: one JSON document, one a line, or a CSV column.
 pub(super) fn read(text: &str) -> Result<Vec<Given>, Wrong> {
+    // Some programs begin a file with a byte order mark.
+    let text = text.trim_start_matches('\u{feff}');
     let first = text.trim_start().chars().next();
     match first {
         None => Err((1, "the file is empty".to_owned())),
@@ -69,12 +71,26 @@ fn number((at, value): (usize, &Value)) -> Result<f64, String> {
     }
 }
 
+/// The cells of a CSV line, without quotes around them; a comma in quotes separates nothing.
+fn cells(line: &str) -> Vec<String> {
+    let mut quoted = false;
+    let between = |c: char| {
+        quoted ^= c == '"';
+        c == ',' && !quoted
+    };
+    let bare = |cell: &str| {
+        let cell = cell.trim();
+        let inner = cell
+            .strip_prefix('"')
+            .and_then(|cell| cell.strip_suffix('"'));
+        inner.unwrap_or(cell).trim().to_owned()
+    };
+    line.split(between).map(bare).collect()
+}
+
 /// The column `mean` or `value` of a CSV text, else the last; an empty cell is a gap.
 fn column(text: &str) -> Result<Given, Wrong> {
     let mut rows = (1..).zip(text.lines()).peekable();
-    let cells = |line: &str| -> Vec<String> {
-        line.split(',').map(|cell| cell.trim().to_owned()).collect()
-    };
     let mut wanted = None;
     if let Some((_, line)) = rows.peek() {
         let names = cells(line);
@@ -174,8 +190,13 @@ mod tests {
         check("1\n2\n", &[&[1.0, 2.0]]);
         check("day,mean,n\na,1,9\nb,2,9\n", &[&[1.0, 2.0]]);
         check("day,seconds\na,1\nb,2\n", &[&[1.0, 2.0]]);
+        check("\u{feff}mean,n\n1,9\n2,9\n", &[&[1.0, 2.0]]);
+        check("\u{feff}[1, 2]", &[&[1.0, 2.0]]);
+        check("\"a, b\",\"mean\",n\nx,1,9\n", &[&[1.0]]);
+        check("\"mean\",\"n\"\n\"1\",9\n2,9\n", &[&[1.0, 2.0]]);
         assert!(read("{\"mean\": [null]}").expect("a gap")[0].values[0].is_nan());
-        assert!(read("x\n1\n\"\"\n").is_err());
+        assert!(read("x\n1\n\"\"\n").expect("a gap")[0].values[1].is_nan());
+        assert!(read("x\n1\n\"\n").is_err());
     }
 
     #[test]

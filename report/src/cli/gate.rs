@@ -16,7 +16,8 @@ pub(super) const BROKEN: u8 = 3;
 
 pub(super) const CHECK_EXAMPLES: &str = "\
 A candidate is compared with the sessions of the merge base, else with the last five of the target
-branch, on the same machine, in the same suite and profile. Each row says what it would have detected,
+branch, on the same machine, in the same suite and profile, with the same threads, power source and kind of
+build, and without uncommitted changes. Each row says what it would have detected,
 and what an open one needs. All rows are judged together, so that many raise no more alarms than one.
 
 Exit codes: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken (no baseline, a cell
@@ -32,7 +33,8 @@ Examples:
   report check --candidate pr.db --baseline base.db --counters --json > counters.json
   report check --judgement counters.json --judgement ab.json --format markdown
 
-waivers.toml accepts known regressions up to a ceiling and a day, `*` stands for anything:
+waivers.toml accepts known regressions up to a ceiling and a day, `*` stands for anything; what is missing is
+accepted only with missing = true, and that there is no baseline at all never:
   [[waiver]]
   metric = \"decode\"
   cell = \"tiny-smolvlm-500m-instruct/warm-inference/candle/*\"
@@ -181,12 +183,12 @@ impl Shape {
             Print::Text => print(&gate::text(judgement)),
             Print::Markdown => print(&markdown()?),
             Print::Github => {
-                gate::summary_file(&markdown()?)?;
-                print(&format!(
-                    "{}{}",
-                    gate::annotations(judgement),
-                    gate::text(judgement)
-                ))
+                print(&gate::github(judgement))?;
+                // The verdict is said: a file that cannot be written must not take its place.
+                if let Err(error) = gate::summary_file(&markdown()?) {
+                    eprintln!("warning: {:#}", anyhow::Error::from(error));
+                }
+                Ok(())
             }
         }
     }

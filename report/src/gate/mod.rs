@@ -18,7 +18,7 @@ use crate::archive::commit;
 use crate::error::{Error, Result};
 use source::Found;
 
-pub use annotate::{annotations, summary_file};
+pub use annotate::{github, summary_file};
 pub use render::{MARKER, markdown};
 pub use store::gate::{document as json, text};
 
@@ -67,6 +67,16 @@ pub enum Rows {
     Counters,
 }
 
+impl Rows {
+    /// What becomes of clocks that must not be compared.
+    const fn apart(self) -> Elsewhere {
+        match self {
+            Self::All => Elsewhere::Refused,
+            Self::Counters => Elsewhere::LeftOut,
+        }
+    }
+}
+
 /// Judges a candidate.
 ///
 /// # Errors
@@ -79,14 +89,19 @@ pub fn check(check: &Check) -> Result<Judgement> {
             candidate,
             baseline,
             merge_base,
-        } => from_runs(&check.db, candidate, (baseline, merge_base.as_deref()))?,
+        } => from_runs(check, candidate, (baseline, merge_base.as_deref()))?,
     };
     if check.rows == Rows::Counters {
         let is_counter = |row: &Row| row.metric.is_none_or(|metric| !is_clock(metric));
         judgement.rows.retain(is_counter);
     }
     if let Some(file) = &check.waivers {
-        let waivers = waiver_file::read(file).map_err(Error::Toml)?;
+        let mut waivers = waiver_file::read(file).map_err(Error::Toml)?;
+        if check.rows == Rows::Counters {
+            // Whether those of clocks are needed is not seen here.
+            let is_clock = |name: &str| name.parse().is_ok_and(is_clock);
+            waivers.retain(|waiver| !is_clock(&waiver.metric));
+        }
         waiver::apply(&mut judgement, &waivers, check.today);
     }
     Ok(judgement)
@@ -123,28 +138,47 @@ fn joined(files: &[PathBuf]) -> Judgement {
     all
 }
 
+/// Branch, id or file of a baseline, and the merge base.
+type Named<'a> = (&'a str, Option<&'a str>);
+
 fn from_runs(
-    db: &Path,
+    check: &Check,
     candidate: &str,
-    (baseline, merge_base): (&str, Option<&str>),
+    (baseline, merge_base): Named<'_>,
 ) -> Result<Judgement> {
-    let Found { source, sessions } = source::candidate(db, candidate)?;
-    let Some(newest) = sessions.last().cloned() else {
+    let Found { source, sessions } = source::candidate(&check.db, candidate)?;
+    if sessions.is_empty() {
         return Err(Error::Input {
             place: candidate.to_owned(),
             reason: "holds no session".to_owned(),
         });
-    };
-    let (pool, branch) = source::baseline(db, baseline)?;
-    let own = |session: &Session| sessions.iter().any(|head| head.id == session.id);
-    let mut offered = pool.sessions;
-    offered.retain(|session| !own(session));
+    }
+    let (mut pool, branch) = source::baseline(&check.db, baseline)?;
+    pool.sessions
+        .retain(|session| sessions.iter().all(|head| head.id != session.id));
     let choice = Choice {
         branch: branch.as_deref(),
         merge_base,
     };
-    let found = choose(&newest, &offered, choice);
-    let head = source.sides(&sessions)?;
+    let groups = source::groups(&sessions);
+    let mut all = Judgement::default();
+    for group in &groups {
+        let mut judgement = of_group(&pool, &source.sides(group)?, (choice, check.rows))?;
+        if let [_, _, ..] = groups[..] {
+            tell_apart(&mut judgement, group);
+        }
+        all.join(judgement);
+    }
+    Ok(all)
+}
+
+/// Sessions of one machine, suite and profile against those of the baseline that are like them.
+fn of_group(pool: &Found, head: &[Side], (choice, rows): (Choice<'_>, Rows)) -> Result<Judgement> {
+    let sessions: Vec<Session> = head.iter().map(|side| side.session.clone()).collect();
+    let Some(newest) = sessions.last() else {
+        return Ok(Judgement::default());
+    };
+    let found = choose(newest, &pool.sessions, choice);
     let mut judgement = Judgement {
         base: found.why.clone(),
         head: words(&sessions),
@@ -155,24 +189,36 @@ fn from_runs(
         return Ok(judgement);
     }
     let pick = |numbers: &[usize]| -> Vec<Session> {
-        numbers.iter().map(|&at| offered[at].clone()).collect()
+        numbers
+            .iter()
+            .map(|&at| pool.sessions[at].clone())
+            .collect()
     };
     let base = pick(&found.sessions);
     judgement.base = format!("{}: {}", found.why, words(&base));
-    if found.elsewhere {
-        judgement.watermark = Some(machines(&base, &newest));
+    if found.apart.is_some() {
+        judgement.watermark = Some(watermark(&base, newest));
     }
     judgement.rows = judge(Sides {
         base: &pool.source.sides(&base)?,
-        head: &head,
+        head,
         history: &pool.source.sides(&pick(&found.history))?,
-        floors: &pool.source.floors(&newest)?,
-        elsewhere: match found.elsewhere {
-            true => Elsewhere::Refused,
-            false => Elsewhere::Here,
-        },
+        floors: &pool.source.floors(newest)?,
+        accepted: &pool.source.accepted()?,
+        elsewhere: found.apart.map_or(Elsewhere::Here, |_| rows.apart()),
     });
     Ok(judgement)
+}
+
+/// Says of each row which group it is of: cells of two groups may have one name.
+fn tell_apart(judgement: &mut Judgement, group: &[Session]) {
+    let Some(session) = group.last() else { return };
+    let Session { suite, profile, .. } = session;
+    let place = session.machine.describe();
+    let conditions = session.environment.conditions();
+    for row in &mut judgement.rows {
+        row.reason += &format!("; suite {suite:?} in profile {profile:?} on {place}, {conditions}");
+    }
 }
 
 /// Compares two runs or sessions cell by cell, wherever they were measured; nothing is gated.
@@ -205,6 +251,7 @@ pub(crate) fn of_two(base: &Side, head: &Side, floors: &[Noise]) -> Judgement {
             head: std::slice::from_ref(head),
             history: &[],
             floors,
+            accepted: &[],
             elsewhere,
         }),
         notes: Vec::new(),
@@ -225,13 +272,18 @@ fn apart(base: &Session, head: &Session) -> Option<String> {
     (!differ.is_empty()).then(|| differ.join("; "))
 }
 
-fn machines(base: &[Session], head: &Session) -> String {
-    let base = base
-        .last()
-        .map_or_else(String::new, |session| session.machine.describe());
+/// Where and how both were measured, clocks of which are not compared.
+fn watermark(base: &[Session], head: &Session) -> String {
+    let both = |word: &dyn Fn(&Session) -> String| {
+        let base = base.last().map_or_else(String::new, word);
+        let head = word(head);
+        (base != head).then(|| format!("base {base}, head {head}"))
+    };
+    let differ = both(&|session| format!("on {}", session.machine.describe()))
+        .or_else(|| both(&|session| format!("with {}", session.environment.conditions())));
     format!(
-        "base on {base}, head on {}: counters and answers alone are judged",
-        head.machine.describe()
+        "{}: counters and answers alone are judged",
+        differ.unwrap_or_default()
     )
 }
 

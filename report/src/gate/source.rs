@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use store::db::Noise;
-use store::gate::Side;
+use store::gate::{Accepted, Side};
 use store::{Db, Document, RunFilter, Session};
 
 use crate::error::{Error, Result};
@@ -42,7 +42,8 @@ impl Source {
             let documents = Document::parse(&text(path, LARGEST)?)?;
             return Ok(Self::Documents(documents));
         }
-        Ok(Self::Db(Db::open_existing(path)?))
+        // A baseline may be from before the candidate's last migration.
+        Ok(Self::Db(Db::open_upgraded(path)?))
     }
 
     fn sessions(&self) -> Result<Vec<Session>> {
@@ -88,6 +89,24 @@ impl Source {
         }
     }
 
+    /// The changes that somebody accepted. One whose run is gone is older than all that is left.
+    pub(super) fn accepted(&self) -> Result<Vec<Accepted>> {
+        let Self::Db(db) = self else {
+            return Ok(Vec::new());
+        };
+        let mut accepted = Vec::new();
+        let sessions = self.sessions()?;
+        for known in db.acknowledgements()? {
+            let owners = db.owners(&known.run.to_string())?;
+            let first = sessions.iter().find(|session| owners.contains(&session.id));
+            accepted.extend(first.map(|session| Accepted {
+                series: known.series,
+                at: session.at,
+            }));
+        }
+        Ok(accepted)
+    }
+
     /// The session that an id names: its own, or that of one of its runs.
     fn named(&self, id: &str) -> Result<Option<Session>> {
         let starts = |uuid: store::Uuid| uuid.to_string().starts_with(&id.to_lowercase());
@@ -131,7 +150,8 @@ impl Source {
     }
 }
 
-/// What is judged: of a file, its newest session and the others of that commit; of an id, its session.
+/// What is judged: of a file, its newest session and the others of that commit, wherever and of whatever
+/// suite; of an id, its session.
 pub(super) fn candidate(db: &Path, name: &str) -> Result<Found> {
     if !Path::new(name).is_file() {
         return one(db, name);
@@ -141,20 +161,41 @@ pub(super) fn candidate(db: &Path, name: &str) -> Result<Found> {
     let Some(newest) = sessions.last().cloned() else {
         return Ok(Found { source, sessions });
     };
-    sessions.retain(|session| session.id == newest.id || is_rerun(session, &newest));
+    sessions.retain(|session| session.id == newest.id || is_of_commit(session, &newest));
     Ok(Found { source, sessions })
 }
 
-/// Whether a session measured exactly what another did.
-fn is_rerun(session: &Session, newest: &Session) -> bool {
+fn is_of_commit(session: &Session, newest: &Session) -> bool {
     let (own, other) = (&session.environment, &newest.environment);
-    own.commit.is_some()
-        && own.commit == other.commit
-        && (own.dirty, other.dirty) == (Some(false), Some(false))
-        && own.release == other.release
-        && session.finished.is_some()
-        && session.machine == newest.machine
-        && (&session.suite, &session.profile) == (&newest.suite, &newest.profile)
+    own.commit.is_some() && (&own.commit, own.dirty) == (&other.commit, other.dirty)
+}
+
+/// Sessions of one candidate by what may be judged together: the newest of each machine, suite, profile and
+/// conditions, with those that measured exactly the same. Oldest first.
+pub(super) fn groups(sessions: &[Session]) -> Vec<Vec<Session>> {
+    let mut groups: Vec<Vec<Session>> = Vec::new();
+    for session in sessions.iter().rev() {
+        match groups.iter_mut().find(|group| is_alike(session, &group[0])) {
+            None => groups.push(vec![session.clone()]),
+            Some(group) if is_rerun(session) => group.push(session.clone()),
+            Some(_) => {}
+        }
+    }
+    groups.iter_mut().for_each(|group| group.reverse());
+    groups.reverse();
+    groups
+}
+
+/// Whether two sessions are of one machine, suite and profile, under the same conditions.
+fn is_alike(session: &Session, other: &Session) -> bool {
+    session.machine == other.machine
+        && (&session.suite, &session.profile) == (&other.suite, &other.profile)
+        && session.environment.conditions() == other.environment.conditions()
+}
+
+/// Whether a session measured exactly what the newest of its group did.
+fn is_rerun(session: &Session) -> bool {
+    session.environment.dirty == Some(false) && session.finished.is_some()
 }
 
 /// Where a baseline is chosen from, and the branch it must be of: sessions of a file, one session by

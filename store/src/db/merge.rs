@@ -2,8 +2,8 @@
 //! table of a later migration is merged without being named here.
 //!
 //! A row is known by its key. What is new is added; what is known must be equal, else nothing at all is
-//! merged. Two things may differ: a session that one side saw end, and a run that one side has thinned
-//! (`prune.rs`): the end and the whole run are kept. So the union is the same in whatever order files
+//! merged. Three things may differ: a session that one side saw end, a run that one side has thinned
+//! (`prune.rs`), and a change that two people accepted: the end, the whole run and the first acceptance are kept. So the union is the same in whatever order files
 //! come, and merging again changes nothing.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params_from_iter};
 
-use super::open::{Source, fresh, sql};
+use super::open::{fresh, sql};
 use super::prune::thinned;
 use super::schema::{Table, tables};
 use super::{Db, Imported};
@@ -20,6 +20,25 @@ use crate::error::{Error, Result};
 
 /// The one column that may be filled in later.
 const FOLLOWS: (&str, &str) = ("session", "finished");
+
+/// The table in which two people may have written of one thing.
+const ACCEPTED: &str = "acknowledgement";
+
+/// A database to read from, of whatever schema.
+struct Source {
+    db: Db,
+    /// The file that was named.
+    path: PathBuf,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self> {
+        Ok(Self {
+            db: Db::open_upgraded(path)?,
+            path: path.to_owned(),
+        })
+    }
+}
 
 /// What a database gave: rows added and known, by table; parts of a run or guide are not counted.
 pub type Merged = BTreeMap<String, Imported>;
@@ -208,9 +227,26 @@ impl Union<'_> {
         Ok(true)
     }
 
+    /// Of two acceptances of one change keeps the earlier, of one time the one whose reason sorts first.
+    fn take_earlier(&self, table: &Table, theirs: &Row, ours: &Row) -> Result<()> {
+        // Times are texts of one length, and stand before the reason.
+        let texts =
+            |row: &Row| -> Vec<String> { table.kept().map(|column| shown(&row[column])).collect() };
+        if texts(theirs) < texts(ours) {
+            for column in table.kept() {
+                let value = (column, &theirs[column]);
+                set(&self.target.conn, table, value, theirs).map_err(|e| self.ours(e))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Of a run that only one side has thinned, keeps the other; all else that differs is a clash.
     fn take_fuller(&self, whole: &Whole<'_>, theirs: &Row, ours: &Row) -> Result<()> {
         let clash = || self.clash(whole.table, theirs);
+        if whole.table.name == ACCEPTED {
+            return self.take_earlier(whole.table, theirs, ours);
+        }
         let Some(number) = whole.table.number.filter(|_| whole.table.name == "run") else {
             return Err(clash());
         };

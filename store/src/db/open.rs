@@ -75,6 +75,23 @@ impl Db {
         Ok(db)
     }
 
+    /// Opens an existing database of whatever schema for reading, without ever writing to it: one of an older
+    /// schema is copied and upgraded there. The copy goes with this.
+    ///
+    /// # Errors
+    /// Those of [`Db::open_existing`], but [`Error::TooOld`].
+    pub fn open_upgraded(path: &Path) -> Result<Self> {
+        match Self::open_existing(path) {
+            Err(Error::TooOld { .. }) => {
+                let copy = Scratch::of(path)?;
+                let mut db = Self::open(&copy.0)?;
+                db.copy = Some(copy);
+                Ok(db)
+            }
+            opened => opened,
+        }
+    }
+
     /// Applies what is missing of [`MIGRATIONS`], in one transaction.
     fn migrate(&mut self) -> Result<()> {
         // A table that others refer to can only be made anew while nobody minds.
@@ -146,39 +163,8 @@ impl Db {
     }
 }
 
-/// A database to read from, of whatever schema version.
-pub(super) struct Source {
-    /// Of this program's version: the file itself, or an upgraded copy.
-    pub(super) db: Db,
-    /// The file that was named.
-    pub(super) path: PathBuf,
-    /// Deleted when this is dropped, after `db` is closed.
-    _copy: Option<Scratch>,
-}
-
-impl Source {
-    /// Opens a file without ever writing to it; one of an older schema is copied and upgraded there.
-    ///
-    /// # Errors
-    /// Those of [`Db::open_existing`], but [`Error::TooOld`].
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let (db, copy) = match Db::open_existing(path) {
-            Err(Error::TooOld { .. }) => {
-                let copy = Scratch::of(path)?;
-                (Db::open(&copy.0)?, Some(copy))
-            }
-            opened => (opened?, None),
-        };
-        Ok(Self {
-            db,
-            path: path.to_owned(),
-            _copy: copy,
-        })
-    }
-}
-
 /// A file in the folder for temporary ones, deleted when it is dropped.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     /// A copy of a database as it is between two transactions.
@@ -261,6 +247,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Db> {
     let db = Db {
         conn: conn.map_err(fail)?,
         path: path.to_owned(),
+        copy: None,
     };
     db.conn.busy_timeout(PATIENCE).map_err(fail)?;
     db.conn.set_prepared_statement_cache_capacity(STATEMENTS);

@@ -14,7 +14,7 @@ use super::pack::unpack;
 use super::read::cell;
 use crate::error::Result;
 use crate::metric::{Direction, Metric};
-use crate::run::{Cell, Sample};
+use crate::run::{Cell, Environment, Sample};
 use crate::series::{Group, Night, Series, SeriesSet};
 
 /// What is known of nights before their figures are read.
@@ -290,13 +290,16 @@ struct Told {
 
 impl Told {
     fn read(cells: &Cells<'_>, shared: usize) -> Result<Self> {
-        let (threads, power): (u32, String) = (cells.get("threads")?, cells.get("power")?);
-        let built: bool = cells.get("release_build")?;
-        let built = if built { "release" } else { "debug" };
+        let environment = Environment {
+            threads: cells.get("threads")?,
+            power: cells.get("power")?,
+            release: cells.get("release_build")?,
+            ..Environment::default()
+        };
         Ok(Self {
             shared,
             commit: cells.get("commit_id")?,
-            conditions: format!("{threads} threads, power {power}, {built} build"),
+            conditions: environment.conditions(),
         })
     }
 }

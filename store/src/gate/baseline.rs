@@ -18,6 +18,20 @@ pub struct Choice<'a> {
     pub merge_base: Option<&'a str>,
 }
 
+impl Choice<'_> {
+    /// Whether a session is of the branch or the merge base.
+    fn offers(self, session: &Session) -> bool {
+        let own = session.environment.branch.as_deref();
+        self.branch.is_none_or(|branch| own == Some(branch)) || self.is_merge_base(session)
+    }
+
+    fn is_merge_base(self, session: &Session) -> bool {
+        let commit = session.environment.commit.as_deref().unwrap_or_default();
+        let is_it = |wanted: &str| wanted.len() >= 7 && commit.starts_with(wanted);
+        self.merge_base.is_some_and(is_it)
+    }
+}
+
 /// What a candidate is to be compared with, by numbers into the sessions that were offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Baseline {
@@ -25,8 +39,8 @@ pub struct Baseline {
     pub sessions: Vec<usize>,
     /// Sessions of the same machine and branch, oldest first, for how it varies.
     pub history: Vec<usize>,
-    /// Whether they are of another machine: counters alone may be compared then.
-    pub elsewhere: bool,
+    /// What keeps clocks from being compared, `on another machine`; none where nothing does.
+    pub apart: Option<&'static str>,
     /// Which they are, or why there are none, in words.
     pub why: String,
 }
@@ -35,72 +49,91 @@ pub struct Baseline {
 #[must_use]
 pub fn choose(candidate: &Session, offered: &[Session], choice: Choice<'_>) -> Baseline {
     let numbered = offered.iter().enumerate();
-    let earlier = numbered.filter(|(_, session)| usable(candidate, session));
-    let branch = |session: &Session| {
-        choice
-            .branch
-            .is_none_or(|branch| session.environment.branch.as_deref() == Some(branch))
+    let known = numbered.filter(|(_, session)| usable(candidate, session));
+    let known: Pool<'_> = known
+        .filter(|(_, session)| choice.offers(session))
+        .collect();
+    // A work tree with changes is of no commit: it serves only where nothing else was named.
+    let named = choice.branch.is_none() && choice.merge_base.is_none() && offered.len() == 1;
+    let fit = |session: &Session| match unfit(candidate, session) {
+        None => true,
+        Some(_) => named && is_like(candidate, session),
     };
-    let merge = |session: &Session| {
-        choice
-            .merge_base
-            .is_some_and(|commit| is_commit(session, commit))
-    };
-    let known: Vec<(usize, &Session)> = earlier.filter(|(_, s)| branch(s) || merge(s)).collect();
-    let like = |session: &Session| {
-        session.suite == candidate.suite && session.profile == candidate.profile
-    };
-    let here = |session: &Session| session.machine.key() == candidate.machine.key();
-    let fitting = |keep: &dyn Fn(&Session) -> bool| -> Vec<(usize, &Session)> {
-        known
-            .iter()
-            .filter(|(_, session)| like(session) && keep(session))
-            .copied()
-            .collect()
-    };
-    let (pool, elsewhere) = match fitting(&here) {
-        own if own.is_empty() => (fitting(&|_| true), true),
-        own => (own, false),
-    };
+    let fitting = known.iter().filter(|(_, session)| fit(session));
+    let (pool, apart) = nearest(candidate, fitting.copied().collect());
     if pool.is_empty() {
         return none(candidate, &known, choice);
     }
     let at_base: Vec<usize> = pool
         .iter()
-        .filter(|(_, s)| merge(s))
+        .filter(|(_, session)| choice.is_merge_base(session))
         .map(|(at, _)| *at)
         .collect();
     let all: Vec<usize> = pool.iter().map(|(at, _)| *at).collect();
     let last = |most: usize| all[all.len().saturating_sub(most)..].to_vec();
     let (sessions, why) = match at_base.is_empty() {
         false => (at_base, "of the merge base".to_owned()),
-        true => (last(LAST), recent(choice)),
+        true => (last(LAST), recent(&known, choice)),
     };
-    let place = if elsewhere {
-        ", on another machine"
-    } else {
-        ""
-    };
+    let place = apart.map_or_else(String::new, |apart| format!(", {apart}"));
     Baseline {
         why: format!("{} {why}{place}", counted(sessions.len())),
-        history: if elsewhere { Vec::new() } else { last(HISTORY) },
+        history: match apart {
+            None => last(HISTORY),
+            Some(_) => Vec::new(),
+        },
         sessions,
-        elsewhere,
+        apart,
     }
 }
 
-/// Finished, built alike, earlier than the candidate, and not the candidate itself: a regressed run must
-/// not become its own baseline.
-fn usable(candidate: &Session, session: &Session) -> bool {
-    session.id != candidate.id
-        && session.finished.is_some()
-        && session.at <= candidate.at
-        && session.environment.release == candidate.environment.release
+/// Sessions by their numbers.
+type Pool<'a> = Vec<(usize, &'a Session)>;
+
+/// Those of the candidate's machine and conditions, else of its machine, else all; and what keeps clocks of
+/// them from being compared.
+fn nearest<'a>(candidate: &Session, all: Pool<'a>) -> (Pool<'a>, Option<&'static str>) {
+    let of = |session: &Session| session.environment.conditions();
+    let here = |(_, session): &(usize, &Session)| session.machine.key() == candidate.machine.key();
+    let own: Pool<'_> = all.iter().copied().filter(here).collect();
+    let like = own.iter().copied();
+    let like: Pool<'_> = like
+        .filter(|(_, session)| of(session) == of(candidate))
+        .collect();
+    match (like.is_empty(), own.is_empty()) {
+        (false, _) => (like, None),
+        (true, false) => (own, Some("under other conditions")),
+        (true, true) => (all, Some("on another machine")),
+    }
 }
 
-fn is_commit(session: &Session, wanted: &str) -> bool {
-    let commit = session.environment.commit.as_deref().unwrap_or_default();
-    wanted.len() >= 7 && commit.starts_with(wanted)
+/// Finished, earlier than the candidate, and not the candidate itself: a regressed run must not become its
+/// own baseline.
+fn usable(candidate: &Session, session: &Session) -> bool {
+    session.id != candidate.id && session.finished.is_some() && session.at <= candidate.at
+}
+
+fn is_like(candidate: &Session, session: &Session) -> bool {
+    (&session.suite, &session.profile) == (&candidate.suite, &candidate.profile)
+}
+
+/// Whether it was measured with changes that are of no commit.
+fn is_dirty(session: &Session) -> bool {
+    session.environment.dirty == Some(true)
+}
+
+/// Why a session of the right branch is no baseline for the candidate.
+fn unfit(candidate: &Session, session: &Session) -> Option<String> {
+    if !is_like(candidate, session) {
+        return Some(format!(
+            "no earlier session of suite {:?} in profile {:?}: the last is of suite {:?} in profile {:?}",
+            candidate.suite, candidate.profile, session.suite, session.profile
+        ));
+    }
+    is_dirty(session).then(|| {
+        "no earlier session of a commit: the last is of a work tree with uncommitted changes"
+            .to_owned()
+    })
 }
 
 fn counted(sessions: usize) -> String {
@@ -110,10 +143,17 @@ fn counted(sessions: usize) -> String {
     }
 }
 
-fn recent(choice: Choice<'_>) -> String {
-    match choice.branch {
+fn recent(known: &[(usize, &Session)], choice: Choice<'_>) -> String {
+    let last = match choice.branch {
         Some(branch) => format!("last measured on {branch}"),
         None => "last measured".to_owned(),
+    };
+    let mut base = known
+        .iter()
+        .filter(|(_, session)| choice.is_merge_base(session));
+    match base.any(|(_, session)| is_dirty(session)) {
+        true => format!("{last}, for the merge base was measured with uncommitted changes"),
+        false => last,
     }
 }
 
@@ -124,15 +164,18 @@ fn none(candidate: &Session, known: &[(usize, &Session)], choice: Choice<'_>) ->
             Some(branch) => format!("no earlier finished session of branch {branch:?}"),
             None => "no earlier finished session".to_owned(),
         },
-        Some((_, session)) => format!(
-            "no earlier session of suite {:?} in profile {:?}: the last is of suite {:?} in profile {:?}",
-            candidate.suite, candidate.profile, session.suite, session.profile
-        ),
+        Some(_) => {
+            let reasons = known
+                .iter()
+                .rev()
+                .map(|(_, session)| unfit(candidate, session));
+            reasons.flatten().next().unwrap_or_default()
+        }
     };
     Baseline {
         sessions: Vec::new(),
         history: Vec::new(),
-        elsewhere: false,
+        apart: None,
         why,
     }
 }

@@ -5,14 +5,40 @@ use crate::metric::Metric;
 use crate::run::Sample;
 use crate::stats::median;
 
-/// Compares a counter with each session of the base. Epochs and trials are matched by number, for
+/// Sessions of the base, oldest first.
+#[derive(Clone, Copy)]
+pub(super) struct Bases<'a> {
+    /// Those of its newest commit.
+    pub newest: &'a [&'a Sample],
+    /// All, the newest among them.
+    pub all: &'a [&'a Sample],
+}
+
+impl<'a> Bases<'a> {
+    /// Sessions of one commit.
+    pub(super) const fn one(all: &'a [&'a Sample]) -> Self {
+        Self { newest: all, all }
+    }
+
+    /// Whether equal programs counted differently: on one commit, or there and back again. That it became
+    /// another number once is a change that was made.
+    fn is_restless(self) -> bool {
+        let changes = |bases: &[&Sample]| {
+            let pairs = bases.windows(2);
+            pairs
+                .filter(|pair| Difference::of(pair[0], pair[1]).count > 0)
+                .count()
+        };
+        changes(self.newest) > 0 || changes(self.all) > 1
+    }
+}
+
+/// Compares a counter with the newest commit of the base. Epochs and trials are matched by number, for
 /// the same number asks the same thing; surplus ones count for nothing.
-pub(super) fn compare(cell: &str, metric: Metric, bases: &[&Sample], head: &Sample) -> Row {
+pub(super) fn compare(cell: &str, metric: Metric, bases: Bases<'_>, head: &Sample) -> Row {
     let row = |verdict, reason| Row::bare(cell, Some(metric), verdict, reason);
-    let differences: Vec<Difference> = bases
-        .iter()
-        .map(|base| Difference::of(base, head))
-        .collect();
+    let newest = bases.newest.iter();
+    let differences: Vec<Difference> = newest.map(|base| Difference::of(base, head)).collect();
     if differences.iter().all(|difference| difference.of == 0) {
         return row(Verdict::Missing, "no value on both sides".to_owned());
     }
@@ -23,14 +49,11 @@ pub(super) fn compare(cell: &str, metric: Metric, bases: &[&Sample], head: &Samp
     let Some(first) = &least.first else {
         return row(Verdict::Pass, format!("equal in {} values", least.of));
     };
-    let itself = bases
-        .windows(2)
-        .any(|pair| Difference::of(pair[0], pair[1]).count > 0);
     let changed = format!(
         "{} of {} values differ, first {}",
         least.count, least.of, first.place
     );
-    let mut row = match itself {
+    let mut row = match bases.is_restless() {
         true => row(
             Verdict::Inconclusive,
             format!("{changed}; sessions of the base differ among themselves"),
@@ -140,6 +163,7 @@ mod tests {
         use Verdict as V;
         let base = sample(&[&[576.0, 576.0], &[576.0]]);
         let check = |bases: &[&Sample], head: &[&[f64]], expected: Verdict, reason: &str| {
+            let bases = Bases::one(bases);
             let row = compare("c", Metric::ImageTokens, bases, &sample(head));
             assert_eq!((row.verdict, row.reason.as_str()), (expected, reason));
         };
@@ -175,6 +199,21 @@ mod tests {
             V::Inconclusive,
             "1 of 3 values differ, first in epoch 2, value 1; sessions of the base differ among themselves",
         );
+    }
+
+    #[test]
+    fn an_older_commit_is_no_baseline() {
+        let (old, new) = (sample(&[&[576.0]]), sample(&[&[640.0]]));
+        let check = |all: &[&Sample], head: &Sample, expected: Verdict| {
+            let newest = &all[all.len() - 1..];
+            let row = compare("c", Metric::ImageTokens, Bases { newest, all }, head);
+            assert_eq!(row.verdict, expected, "{row:?}");
+        };
+        let other = sample(&[&[9.0]]);
+        check(&[&old, &old, &new], &new, Verdict::Pass);
+        check(&[&old, &old, &new], &old, Verdict::Regressed);
+        check(&[&old, &old, &new], &other, Verdict::Regressed);
+        check(&[&old, &new, &old], &other, Verdict::Inconclusive);
     }
 
     #[test]

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
 use super::blocked::{self, Epochs, Noise};
 use super::decide::{Finding, decide};
+use super::exact::Bases;
 use super::history::spread;
 use super::row::{Row, Verdict};
 use super::{exact, score};
 use crate::db::Noise as Floor;
 use crate::metric::Metric;
 use crate::run::{Cell, Outcome, Run, Sample, Session};
+use crate::series::Group;
 use crate::stats::epoch_medians;
 
 /// A session with its runs.
@@ -21,15 +25,26 @@ pub struct Side {
     pub runs: Vec<Run>,
 }
 
-/// What becomes of clocks and memory where the sides are of different machines.
+/// What becomes of clocks and memory where the sides are of different machines or conditions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
-    /// The same machine: everything is compared.
+    /// The same machine and conditions: everything is compared.
     Here,
     /// Compared all the same, for a reader who was told.
     Shown,
-    /// Not compared; counters and answers still are.
+    /// Not compared, which is a missing row; counters and answers still are.
     Refused,
+    /// Not compared, for counters and answers are all that is asked.
+    LeftOut,
+}
+
+/// A change of level that somebody accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// [`Group::key`] of the series.
+    pub series: String,
+    /// When the first session at the new level began.
+    pub at: DateTime<Utc>,
 }
 
 /// Both sides of a comparison, and what is known of the machine.
@@ -43,6 +58,8 @@ pub struct Sides<'a> {
     pub history: &'a [Side],
     /// Its measured noise floors.
     pub floors: &'a [Floor],
+    /// Changes of the base's series that were accepted: what was before is no baseline.
+    pub accepted: &'a [Accepted],
     /// Whether both are of one machine.
     pub elsewhere: Elsewhere,
 }
@@ -64,8 +81,10 @@ const fn kind(metric: Metric) -> Option<Kind> {
         M::Startup | M::LoadCold | M::LoadWarm | M::FirstInference | M::Inference => Kind::Clock,
         M::ImagePrep | M::VisionEncode | M::Prefill | M::Ttft | M::InterToken => Kind::Clock,
         M::Decode | M::LoadMemory | M::LoadPeak | M::InferPeak | M::PeakMemory => Kind::Clock,
-        M::BenchTime => Kind::Clock,
-        M::PromptTokens | M::ImageTokens | M::OutputTokens | M::OutputHash => Kind::Counter,
+        M::AfterUnload | M::DeviceMemory | M::EnergyPerImage | M::EnergyPerToken => Kind::Clock,
+        M::ServerPrefill | M::ServerDecode | M::SustainedDecode | M::BenchTime => Kind::Clock,
+        M::PromptTokens | M::ImageTokens | M::OutputTokens => Kind::Counter,
+        M::OutputHash | M::TextHash => Kind::Counter,
         M::LogitHash => Kind::Bits,
         M::DevicePeak => Kind::Peak,
         M::VisionRight | M::TextRight | M::ContextRetained | M::ExactMatch => Kind::Score,
@@ -87,7 +106,9 @@ pub fn counters(cell: &str, base: &[Sample], head: &[Sample]) -> Vec<Row> {
     let row = |&metric: &Metric| {
         let (base, head) = (&base[of(base, metric)?], &head[of(head, metric)?]);
         match kind(metric)? {
-            Kind::Counter | Kind::Bits => Some(exact::compare(cell, metric, &[base], head)),
+            Kind::Counter | Kind::Bits => {
+                Some(exact::compare(cell, metric, Bases::one(&[base]), head))
+            }
             Kind::Peak => exact::compare_peak(cell, metric, &[base], head),
             Kind::Clock | Kind::Score => None,
         }
@@ -148,7 +169,9 @@ fn findings(sides: Sides<'_>, cell: &str) -> Vec<Finding> {
     };
     let refused = sides.elsewhere == Elsewhere::Refused;
     let clocks = refused.then(|| {
-        let reason = "clocks and memory of another machine are not compared".to_owned();
+        let reason =
+            "clocks and memory of another machine, or under other conditions, are not compared"
+                .to_owned();
         Finding::Decided(Row::bare(cell, None, Verdict::Missing, reason))
     });
     let rows = Metric::ALL.iter().filter_map(|&metric| case.metric(metric));
@@ -229,33 +252,91 @@ struct Case<'a> {
 impl Case<'_> {
     fn metric(&self, metric: Metric) -> Option<Finding> {
         let kind = kind(metric)?;
-        let base = samples(&self.base, metric);
+        let base_runs = self.since_accepted(metric);
+        let base = samples(&base_runs, metric);
         let head = samples(&self.head, metric);
         let away = self.sides.elsewhere != Elsewhere::Here;
         match kind {
-            Kind::Clock if self.sides.elsewhere == Elsewhere::Refused => return None,
+            Kind::Clock if away && self.sides.elsewhere != Elsewhere::Shown => return None,
             Kind::Bits if away => return None,
             _ => (),
         }
-        // A metric that the base did not know yet has nothing to be compared with.
-        let (first, last) = (base.first()?, head.last());
-        let Some(last) = last else {
-            return Some(Finding::Decided(self.vanished(metric)));
+        let (Some(before), Some(last)) = (base.last(), head.last()) else {
+            let row = match (base.is_empty(), head.is_empty()) {
+                (true, true) => None,
+                (true, false) => self.no_baseline(metric),
+                (false, _) => Some(self.vanished(metric)),
+            };
+            return row.map(Finding::Decided);
         };
         Some(match kind {
             Kind::Clock => {
                 let sides = (&epochs(&base), &epochs(&head));
-                if sides.0.is_empty() || sides.1.is_empty() {
-                    return Some(Finding::Decided(self.vanished(metric)));
-                }
                 blocked::compare(self.cell, metric, sides, self.noise(metric))
             }
             Kind::Counter | Kind::Bits => {
-                Finding::Decided(exact::compare(self.cell, metric, &base, last))
+                let newest = samples(&self.of_newest_commit(&base_runs), metric);
+                let bases = Bases {
+                    newest: &newest,
+                    all: &base,
+                };
+                Finding::Decided(exact::compare(self.cell, metric, bases, last))
             }
             Kind::Peak => Finding::Decided(exact::compare_peak(self.cell, metric, &base, last)?),
-            Kind::Score => score::compare(self.cell, metric, base.last().unwrap_or(first), last),
+            Kind::Score => score::compare(self.cell, metric, before, last),
         })
+    }
+
+    /// The session of a run of the base.
+    fn session(&self, run: &Run) -> Option<&Session> {
+        let mut sides = self.sides.base.iter();
+        let side = sides.find(|side| side.session.id == run.session)?;
+        Some(&side.session)
+    }
+
+    /// Runs of the base with a metric, but for those before a change of its level that was accepted. What was
+    /// accepted after all of them is not theirs.
+    fn since_accepted(&self, metric: Metric) -> Vec<&Run> {
+        let runs = self.base.iter().copied();
+        let runs: Vec<&Run> = runs.filter(|run| has_value(run, metric)).collect();
+        let newest = runs.last().and_then(|run| Some((self.session(run)?, run)));
+        let Some((newest, run)) = newest.filter(|_| !self.sides.accepted.is_empty()) else {
+            return runs;
+        };
+        let series = Group::of(newest, &run.cell).key(metric);
+        let own = self.sides.accepted.iter();
+        let own = own.filter(|known| known.series == series && known.at <= newest.at);
+        let since = own.map(|known| known.at).max();
+        let began = |run: &&Run| self.session(run).map(|session| session.at);
+        runs.into_iter().filter(|run| began(run) >= since).collect()
+    }
+
+    /// Those of the newest one's commit; the newest alone where that is not known.
+    fn of_newest_commit<'r>(&self, runs: &[&'r Run]) -> Vec<&'r Run> {
+        let commit = |run: &Run| self.session(run)?.environment.commit.as_deref();
+        let Some(newest) = runs.last() else {
+            return Vec::new();
+        };
+        let alike = |run: &&&Run| {
+            run.id == newest.id || (commit(run).is_some() && commit(run) == commit(newest))
+        };
+        runs.iter().filter(alike).copied().collect()
+    }
+
+    /// Where the head has a figure that the base should have had; none where the base did not know it yet.
+    fn no_baseline(&self, metric: Metric) -> Option<Row> {
+        let voids = self.base.iter().flat_map(|run| run.voids());
+        let void = voids
+            .filter(|void| void.metric.is_none_or(|void| void == metric))
+            .rfind(|void| !void.is_by_design());
+        let known = self.base.iter().any(|run| run.sample(metric).is_some());
+        let why = match void {
+            Some(void) => format!("void: {}", void.reason),
+            None if known => "the base has no value".to_owned(),
+            None => return None,
+        };
+        let reason = format!("no baseline for {metric}: {why}");
+        Some(Row::bare(self.cell, Some(metric), Verdict::Missing, reason))
     }
 
     fn vanished(&self, metric: Metric) -> Row {
@@ -299,8 +380,15 @@ impl Case<'_> {
     }
 }
 
+/// Runs' samples of a metric that hold a value.
 fn samples<'a>(runs: &[&'a Run], metric: Metric) -> Vec<&'a Sample> {
-    runs.iter().filter_map(|run| run.sample(metric)).collect()
+    let with_value = runs.iter().filter(|run| has_value(run, metric));
+    with_value.filter_map(|run| run.sample(metric)).collect()
+}
+
+fn has_value(run: &Run, metric: Metric) -> bool {
+    let sample = run.sample(metric);
+    sample.is_some_and(|sample| sample.values().any(f64::is_finite))
 }
 
 fn epochs(samples: &[&Sample]) -> Epochs {

@@ -24,6 +24,6 @@ pub mod waiver_file;
 
 pub use baseline::{Baseline, Choice, choose};
 pub use document::{document, parse};
-pub use judge::{Elsewhere, Side, Sides, counters, is_clock, judge, name};
+pub use judge::{Accepted, Elsewhere, Side, Sides, counters, is_clock, judge, name};
 pub use row::{Extent, Judgement, Row, Verdict};
 pub use text::{headers, line, lines, reasons, sorted, text};

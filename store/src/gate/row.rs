@@ -122,16 +122,23 @@ impl Row {
         }
     }
 
-    /// How much worse the head is, as a share: `0.05` is 5 % slower, or 5 % fewer tokens a second.
+    /// How much worse the head is, as a share: `0.05` is 5 % slower, or 5 % fewer tokens a second, or answers
+    /// right. None without figures, and for a counter, whose values have no size.
     #[must_use]
     pub fn worsening(&self) -> Option<f64> {
         use crate::metric::Direction as D;
-        let ratio = self.extent?.ratio;
-        Some(match self.metric?.spec().direction {
+        let direction = self.metric?.spec().direction;
+        let ratio = match (self.extent, direction) {
+            (Some(extent), _) => extent.ratio,
+            (None, D::Exact) => return None,
+            (None, _) => self.head? / self.base?,
+        };
+        let worse = match direction {
             D::HigherIsBetter => 1.0 - ratio,
             D::LowerIsBetter | D::Neutral => ratio - 1.0,
             D::Exact => (ratio - 1.0).abs(),
-        })
+        };
+        (!worse.is_nan()).then_some(worse)
     }
 }
 

@@ -4,6 +4,9 @@ use chrono::NaiveDate;
 
 use super::row::{Judgement, Row, Verdict};
 
+/// The cell of a row about all cells.
+const ALL: &str = "*";
+
 /// One accepted regression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Waiver {
@@ -15,18 +18,31 @@ pub struct Waiver {
     pub reason: String,
     /// The last day on which it counts.
     pub expires: NaiveDate,
-    /// The most that it may be worse, as a share.
+    /// The most that it may be worse, as a share. A counter has no size: any other value is accepted.
     pub allowed: f64,
+    /// What else it accepts.
+    pub accepts: Accepts,
     /// Where it is being dealt with.
     pub issue: Option<String>,
     /// Where it stands, `FILE:LINE`.
     pub place: String,
 }
 
+/// What a waiver accepts beside a figure that is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepts {
+    /// Nothing.
+    Worse,
+    /// That the figure, or the whole cell, is missing.
+    Missing,
+}
+
 impl Waiver {
+    /// That nothing at all could be compared is no row that a waiver is about.
     fn is_about(&self, row: &Row) -> bool {
         let metric = row.metric.map_or("*", |metric| metric.name());
-        (self.metric == "*" || self.metric == metric) && matches(&self.cell, &row.cell)
+        let named = (self.metric == "*" || self.metric == metric) && matches(&self.cell, &row.cell);
+        named && row.cell != ALL
     }
 
     fn words(&self) -> String {
@@ -65,6 +81,9 @@ pub fn apply(judgement: &mut Judgement, waivers: &[Waiver], today: NaiveDate) {
                 .extend(refused.map(|refusal| format!("; {refusal}")));
         }
     }
+    if judgement.rows.iter().any(|row| row.cell == ALL) {
+        return;
+    }
     let unused = waivers.iter().filter(|waiver| {
         let needs = |row: &Row| row.verdict as u8 > Verdict::Improved as u8 && waiver.is_about(row);
         !judgement.rows.iter().any(needs)
@@ -93,6 +112,10 @@ fn refusal(waiver: &Waiver, row: &Row, today: NaiveDate) -> Option<String> {
     } = waiver;
     if today > *expires {
         return Some(format!("its waiver ({place}) expired on {expires}"));
+    }
+    if row.verdict == Verdict::Missing {
+        let refused = waiver.accepts != Accepts::Missing;
+        return refused.then(|| format!("its waiver ({place}) does not say missing = true"));
     }
     let worse = row.worsening().unwrap_or(0.0);
     (worse > *allowed).then(|| {
@@ -138,6 +161,7 @@ mod tests {
             reason: "new tokenizer".to_owned(),
             expires: day(20),
             allowed: 0.10,
+            accepts: Accepts::Worse,
             issue: Some("#12".to_owned()),
             place: "waivers.toml:3".to_owned(),
         }
@@ -213,29 +237,64 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_cell_can_be_waived_by_name() {
-        let gone = Row::bare(
-            "m/warm/candle/cpu",
-            None,
-            Verdict::Missing,
-            "vanished".to_owned(),
-        );
-        let expected = (
+    fn what_is_missing_is_waived_only_where_that_is_said() {
+        let gone = |metric| {
+            let reason = "vanished".to_owned();
+            Row::bare("m/warm/candle/cpu", metric, Verdict::Missing, reason)
+        };
+        let missing = |metric| Waiver {
+            accepts: Accepts::Missing,
+            ..waiver("m/warm/candle/cpu", metric)
+        };
+        let waived = (
             Verdict::Waived,
             "vanished; waived until 2026-05-20: new tokenizer (#12)",
         );
+        check(gone(None), missing("*"), day(1), waived);
         check(
-            gone.clone(),
-            waiver("m/warm/candle/cpu", "*"),
+            gone(Some(Metric::Decode)),
+            missing("decode"),
             day(1),
-            expected,
+            waived,
         );
-        check(
-            gone,
-            waiver("m/warm/candle/cpu", "decode"),
-            day(1),
-            (Verdict::Missing, "vanished"),
+        let vanished = (Verdict::Missing, "vanished");
+        check(gone(None), missing("decode"), day(1), vanished);
+        let refused = (
+            Verdict::Missing,
+            "vanished; its waiver (waivers.toml:3) does not say missing = true",
         );
+        check(gone(None), waiver("*", "*"), day(1), refused);
+        let nothing = Row::missing("*", "no baseline".to_owned());
+        let any = Waiver {
+            accepts: Accepts::Missing,
+            ..waiver("*", "*")
+        };
+        let judged = check(nothing, any, day(1), (Verdict::Missing, "no baseline"));
+        assert!(judged.notes.is_empty(), "{:?}", judged.notes);
+    }
+
+    #[test]
+    fn a_score_has_a_ceiling() {
+        let score = |right: f64| Row {
+            base: Some(0.8),
+            head: Some(right),
+            ..Row::bare(
+                "m/vision/candle/cpu",
+                Some(Metric::VisionRight),
+                Verdict::Regressed,
+                "lost".to_owned(),
+            )
+        };
+        let waived = (
+            Verdict::Waived,
+            "lost; waived until 2026-05-20: new tokenizer (#12)",
+        );
+        check(score(0.75), waiver("*", "*"), day(1), waived);
+        let above = (
+            Verdict::Regressed,
+            "lost; its waiver (waivers.toml:3) allows 10 %, this is 100 %",
+        );
+        check(score(0.0), waiver("*", "*"), day(1), above);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
 
-use super::waiver::Waiver;
+use super::waiver::{Accepts, Waiver};
 use crate::Metric;
 use crate::toml_file::TomlFile;
 
@@ -27,6 +27,8 @@ struct Entry {
     expires: Spanned<Day>,
     allowed_change: Spanned<f64>,
     issue: Option<String>,
+    #[serde(default)]
+    missing: bool,
 }
 
 /// A date as TOML has it, or in quotes.
@@ -79,6 +81,10 @@ fn waiver(file: &TomlFile, entry: &Spanned<Entry>) -> Result<Waiver, String> {
         reason: text("reason", &fields.reason)?,
         expires,
         allowed,
+        accepts: match fields.missing {
+            true => Accepts::Missing,
+            false => Accepts::Worse,
+        },
         issue: fields.issue.clone(),
         place: file.place(entry.span().start),
     })
@@ -109,6 +115,9 @@ mod tests {
         );
         assert!(read[0].place.ends_with("w.toml:3"), "{}", read[0].place);
         assert!(parse(&GOOD.replace("2026-12-31", "\"2026-12-31\"")).is_ok());
+        let missing = parse(&format!("{GOOD}missing = true\n")).unwrap();
+        let accepts = [read[0].accepts, missing[0].accepts];
+        assert_eq!(accepts, [Accepts::Worse, Accepts::Missing]);
         assert_eq!(parse("").unwrap(), []);
     }
 

@@ -43,6 +43,7 @@ const FROM_MEDIAN: f64 = 1.4826;
 /// The change that the last nights may be the beginning of: a run of them, two, or a lone one.
 pub(super) fn change(tracker: &Tracker, values: &[f64]) -> Option<Level> {
     run(tracker, values)
+        .map(|found| from_its_first(found, tracker, values))
         .or_else(|| off(tracker, values, State::Probable))
         .or_else(|| off(tracker, values, State::Suspect))
 }
@@ -82,6 +83,35 @@ fn run(tracker: &Tracker, values: &[f64]) -> Option<Level> {
         state: State::Probable,
         ..found
     })
+}
+
+/// A run with all its nights: as long as there is one every night, it is the same and began where it was first
+/// found. The series is read again for that, which only restless ones need.
+fn from_its_first(found: Level, tracker: &Tracker, values: &[f64]) -> Level {
+    let mut then = Tracker::default();
+    let mut first = None;
+    for (at, &value) in values.iter().enumerate() {
+        then.night(value);
+        let found = run(&then, &values[..=at]);
+        let way = |level: &Level| level.after > level.before;
+        first = found.map(|found| match first {
+            Some((index, same)) if same == way(&found) => (index, same),
+            _ => (found.index, way(&found)),
+        });
+    }
+    let Some((index, _)) = first.filter(|&(index, _)| index > tracker.last_cut()) else {
+        return found;
+    };
+    let place = Place {
+        from: tracker.last_cut().max(index.saturating_sub(LEVEL)),
+        index,
+        to: values.len(),
+        found: index,
+    };
+    Level {
+        state: found.state,
+        ..measured(place, tracker.sums(), tracker.noise())
+    }
 }
 
 fn off(tracker: &Tracker, values: &[f64], state: State) -> Option<Level> {

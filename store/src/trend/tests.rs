@@ -139,6 +139,34 @@ fn five_nights_on_one_side_are_probable_where_spikes_hide_the_step() {
 }
 
 #[test]
+fn a_run_keeps_its_first_night_while_it_lasts() {
+    let mut runs = 0;
+    for seed in 0..40 {
+        let mut random = Rng::new(seed);
+        let mut wave = 0.0;
+        let night = |at| {
+            wave = 0.75 * wave + 0.02 * random.normal();
+            100.0 * (wave + if at >= 70 { 0.06 } else { 0.0 }).exp()
+        };
+        let values: Vec<f64> = (0..90).map(night).collect();
+        // The run that each night ends with, if any.
+        let run = |count: usize| {
+            let last = trend(&values[..count], &[]).changes.pop()?;
+            let is_run = last.state == State::Probable && last.nights >= 5;
+            is_run.then_some((last.found, last.index, last.after > last.before))
+        };
+        let ends: Vec<_> = (72..=90).map(run).collect();
+        for pair in ends.windows(2) {
+            if let [Some(before), Some(after)] = pair {
+                assert!(before.2 != after.2 || before == after, "{seed}: {ends:?}");
+                runs += 1;
+            }
+        }
+    }
+    assert!(runs > 5, "{runs} nights of runs that last");
+}
+
+#[test]
 fn calm_and_wild_series_stay_silent() {
     // Bound: one false point in 10,000 nights; measured far below by the bench.
     let check = |name: &str, night: fn(&mut Rng) -> f64| {

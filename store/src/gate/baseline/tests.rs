@@ -87,7 +87,6 @@ fn nothing_else_is_a_baseline() {
     };
     check_unfit(&|s| s.finished = None, none);
     check_unfit(&|s| s.environment.branch = Some("feature".to_owned()), none);
-    check_unfit(&|s| s.environment.release = true, none);
     check_unfit(&|s| s.id = Uuid::from_u128(50), none);
     check_unfit(&|s| s.at += TimeDelta::days(90), none);
     check(&[], MAIN, &[], none);
@@ -98,6 +97,9 @@ fn nothing_else_is_a_baseline() {
         &|s| s.profile = "quick".to_owned(),
         &format!("{other}\"embedded\" in profile \"quick\""),
     );
+    let dirty =
+        "no earlier session of a commit: the last is of a work tree with uncommitted changes";
+    check_unfit(&|s| s.environment.dirty = Some(true), dirty);
     check_unfit(
         &|s| s.suite = "mine".to_owned(),
         &format!("{other}\"mine\" in profile \"standard\""),
@@ -109,8 +111,48 @@ fn another_machine_is_told() {
     let offered = [with(1, |s| s.machine.chip = "Apple M2".to_owned())];
     let why = "1 session last measured on main, on another machine";
     let found = check(&offered, MAIN, &[0], why);
-    assert!(found.elsewhere && found.history.is_empty());
+    assert!(found.apart.is_some() && found.history.is_empty());
     let both = [offered[0].clone(), session(2)];
     let found = check(&both, MAIN, &[1], "1 session last measured on main");
-    assert!(!found.elsewhere);
+    assert_eq!(found.apart, None);
+}
+
+#[test]
+fn other_conditions_are_told() {
+    let check_apart = |change: &dyn Fn(&mut Session)| {
+        let why = "1 session last measured on main, under other conditions";
+        let offered = [with(1, change)];
+        let found = check(&offered, MAIN, &[0], why);
+        assert!(found.apart.is_some() && found.history.is_empty());
+        let both = [session(2), offered[0].clone()];
+        let found = check(&both, MAIN, &[0], "1 session last measured on main");
+        assert_eq!((found.apart, found.history.len()), (None, 1));
+    };
+    check_apart(&|s| s.environment.release = true);
+    check_apart(&|s| s.environment.power = "battery".to_owned());
+    check_apart(&|s| s.environment.threads = 2);
+}
+
+#[test]
+fn uncommitted_changes_are_no_commit() {
+    let dirty = |number| with(number, |s| s.environment.dirty = Some(true));
+    let commit = format!("{:040}", 2);
+    let choice = Choice {
+        merge_base: Some(&commit),
+        ..MAIN
+    };
+    let offered = [session(1), dirty(2)];
+    let why =
+        "1 session last measured on main, for the merge base was measured with uncommitted changes";
+    check(&offered, choice, &[0], why);
+    // Who names one session means that one.
+    check(
+        &[dirty(2)],
+        Choice::default(),
+        &[0],
+        "1 session last measured",
+    );
+    let offered = [dirty(1), dirty(2)];
+    let why = "no earlier session of a commit: the last is of a work tree with uncommitted changes";
+    check(&offered, Choice::default(), &[], why);
 }
