@@ -1,7 +1,6 @@
 //! The nightly sequence: measured, verified, exported, kept on a branch, shown, told in an issue.
 
 use std::fs;
-use std::process::Command;
 
 use chrono::TimeDelta;
 use store::{Document, Metric, Outcome, Uuid};
@@ -12,19 +11,6 @@ const NIGHTLY: &str = "tools/nightly.sh";
 const ISSUE: &str = ".github/scripts/issue.sh";
 
 impl Desk {
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.args(["-c", "user.name=t", "-c", "user.email=t@t.invalid"]);
-        let output = git
-            .arg("-C")
-            .arg(self.0.path())
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", super::said(&output));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
     /// A repository with a remote.
     fn repository() -> Self {
         let desk = Self::new();
