@@ -12,6 +12,7 @@ mod comment;
 mod commits;
 mod gate;
 mod nights;
+mod release;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
