@@ -26,10 +26,13 @@ mkdir -p "$folder"
 measure() {
     code=0
     harness run --db "$folder/night.db" "$@" || code=$?
+    [ "$code" != 1 ] || warn "some cells failed or hold void figures"
+    # What was stored before something stopped the run is kept too.
+    if [ -f "$folder/night.db" ]; then
+        store --db "$folder/night.db" verify
+        store --db "$folder/night.db" export --into "$folder/runs"
+    fi
     [ "$code" -le 1 ] || exit "$code"
-    [ "$code" = 0 ] || warn "some cells failed or hold void figures"
-    store --db "$folder/night.db" verify
-    store --db "$folder/night.db" export --into "$folder/runs"
 }
 
 # For the job's log and its summary.

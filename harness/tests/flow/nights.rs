@@ -96,6 +96,15 @@ fn a_damaged_file_costs_its_own_session_alone() {
 }
 
 #[test]
+fn a_run_that_stops_keeps_what_is_stored() {
+    let desk = Desk::repository();
+    desk.night("night");
+    fs::remove_dir_all(desk.path("night/runs")).unwrap();
+    desk.run(NIGHTLY, &["measure", "night", "--model", "gpt"], 2);
+    assert_eq!(fs::read_dir(desk.path("night/runs")).unwrap().count(), 1);
+}
+
+#[test]
 fn a_night_without_a_remote_fails() {
     let desk = Desk::repository();
     fs::create_dir_all(desk.path("night/runs")).unwrap();
