@@ -6,7 +6,9 @@
 #   tools/gate.sh duet DIR [OPTION…]        both in turn; clocks are judged: DIR/duet.json
 #   tools/gate.sh verdict DIR               all of DIR/*.json together, for a job's log
 #
-# Options are those of harness run and harness ab. Exit codes of verdict: 0 pass, and where the figures do not
+# build compiles with the features in GATE_FEATURES, such as harness/mlx,harness/metal,harness/accelerate.
+# Options are those of harness run and harness ab. A waivers.toml beside Cargo.toml is applied by what judges, so
+# that every reader of a judgement sees the same. Exit codes of verdict: 0 pass, and where the figures do not
 # tell; 1 regressed; 3 missing or broken. The others fail only where they could not write their judgement.
 set -euo pipefail
 
@@ -23,6 +25,9 @@ mkdir -p "$folder"
 folder=$(cd "$folder" && pwd)
 head=$folder/head
 base=$folder/base
+# Relative to the root, where what judges is called: its name is in the comment.
+waivers=waivers.toml
+[ -f "$root/$waivers" ] || waivers=
 
 programs() {
     mkdir -p "$1"
@@ -31,14 +36,21 @@ programs() {
     done
 }
 
+compile() {
+    (cd "$1" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins \
+        ${GATE_FEATURES:+--features "$GATE_FEATURES"})
+}
+
 # One target folder: what both depend on is compiled once.
 build() {
     target=${CARGO_TARGET_DIR:-$root/target}
     tree=$folder/tree
+    # Nothing of an earlier call may stand in for what does not build.
+    rm -rf "$tree" "$base" "$head" "$folder"/*.json
     git -C "$root" worktree add --force --detach "$tree" "$commit"
-    (cd "$tree" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins)
+    compile "$tree"
     programs "$base" "$target"
-    (cd "$root" && CARGO_TARGET_DIR=$target cargo build --release --locked --workspace --bins)
+    compile "$root"
     programs "$head" "$target"
 }
 
@@ -50,16 +62,19 @@ judged() {
 # Failed cells are rows of the judgement; only what stores nothing is missing there.
 counters() {
     cd "$root"
+    # What an earlier call measured must not stand in for a build that fails.
+    rm -f "$folder"/base.db* "$folder"/head.db*
     "$base/harness" run --db "$folder/base.db" "$@" || true
     "$head/harness" run --db "$folder/head.db" "$@" || true
     "$head/report" check --candidate "$folder/head.db" --baseline "$folder/base.db" --counters --json \
-        > "$folder/counters.json" || true
+        ${waivers:+--waivers "$waivers"} > "$folder/counters.json" || true
     judged "$folder/counters.json"
 }
 
 duet() {
     cd "$root"
-    "$head/harness" ab --base "$base/harness" --head "$head/harness" --json "$@" > "$folder/duet.json" || true
+    "$head/harness" ab --base "$base/harness" --head "$head/harness" --json \
+        ${waivers:+--waivers "$waivers"} "$@" > "$folder/duet.json" || true
     judged "$folder/duet.json"
 }
 
@@ -68,7 +83,6 @@ verdict() {
     for file in "$folder"/*.json; do
         set -- "$@" --judgement "$file"
     done
-    [ ! -f "$root/waivers.toml" ] || set -- "$@" --waivers "$root/waivers.toml"
     code=0
     "$head/report" check "$@" --format github || code=$?
     [ "$code" != 2 ] || code=0

@@ -2,12 +2,13 @@
 # What a night consists of, on a runner or a desk. Works with bash 3.2.
 #
 #   tools/nightly.sh measure DIR [OPTION…]    harness run with these options; DIR/night.db, a file a session in DIR/runs
-#   tools/nightly.sh collect DIR [REMOTE]     with all nights of the branch: DIR/all.db, DIR/site, DIR/changes.md
 #   tools/nightly.sh keep DIR [REMOTE]        adds DIR/runs to the branch
+#   tools/nightly.sh collect DIR [REMOTE]     with all nights of the branch: DIR/all.db, DIR/site, DIR/changes.md
 #
-# collect takes results.db of the work tree along (imported history, accepted changes), and what DIR/issue.md
-# tells already; DIR/news holds 1 where changes.md tells more, else 0. Programs come from $VLM_BENCH_BIN, else
-# target/release.
+# collect takes results.db of the work tree along (imported history, accepted changes), what acknowledged.txt beside
+# it accepts (a line ID REASON each, # begins a comment), and what DIR/issue.md tells already; DIR/news holds 1 where
+# changes.md tells more, else 0. A file that cannot be read is left out with a warning. Programs come from
+# $VLM_BENCH_BIN, else target/release.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -25,10 +26,29 @@ mkdir -p "$folder"
 measure() {
     code=0
     harness run --db "$folder/night.db" "$@" || code=$?
+    [ "$code" != 1 ] || warn "some cells failed or hold void figures"
+    # What was stored before something stopped the run is kept too.
+    if [ -f "$folder/night.db" ]; then
+        store --db "$folder/night.db" verify
+        store --db "$folder/night.db" export --into "$folder/runs"
+    fi
     [ "$code" -le 1 ] || exit "$code"
-    [ "$code" = 0 ] || echo "::warning title=nightly::some cells failed or hold void figures"
-    store --db "$folder/night.db" verify
-    store --db "$folder/night.db" export --into "$folder/runs"
+}
+
+# For the job's log and its summary.
+warn() {
+    echo "::warning title=nightly::$1"
+    [ -z "${GITHUB_STEP_SUMMARY:-}" ] || printf '%s\n\n' "Warning: $1" >> "$GITHUB_STEP_SUMMARY"
+}
+
+# Changes that the repository accepts. An id that is gone is told, and hinders nothing.
+accept() {
+    [ -f "$root/acknowledged.txt" ] || return 0
+    while read -r id reason || [ -n "$id" ]; do
+        case "$id" in "" | "#"*) continue ;; esac
+        report changes --db "$folder/all.db" "--acknowledge=$id" "--reason=$reason" 2> "$folder/why" ||
+            warn "acknowledged.txt: $(tail -n 1 "$folder/why")"
+    done < "$root/acknowledged.txt"
 }
 
 collect() {
@@ -36,10 +56,15 @@ collect() {
     rm -f "$folder/all.db"
     [ ! -f "$root/results.db" ] || cp "$root/results.db" "$folder/all.db"
     mkdir -p "$folder/runs"
-    # In as many calls as command lines have room for.
-    find "$folder/kept" "$folder/runs" -name '*.json' \
-        -exec store --db "$folder/all.db" import {} + > "$folder/import.log"
+    : > "$folder/import.log"
+    find "$folder/kept" "$folder/runs" -name '*.json' | LC_ALL=C sort > "$folder/files"
+    # One by one: a bad file costs its own session alone.
+    while IFS= read -r file; do
+        store --db "$folder/all.db" import "$file" >> "$folder/import.log" 2> "$folder/why" ||
+            warn "${file##*/} is left out: $(tail -n 1 "$folder/why")"
+    done < "$folder/files"
     store --db "$folder/all.db" verify
+    accept
     report html --db "$folder/all.db" --out "$folder/site"
     [ -f "$folder/issue.md" ] || : > "$folder/issue.md"
     code=0

@@ -3,6 +3,7 @@
 #
 #   tools/release.sh BIN TARGET OUT    OUT/vlm-bench-VERSION-TARGET.tar.gz of the programs in BIN
 #   tools/release.sh sums OUT          OUT/SHA256SUMS of every archive there
+#   tools/release.sh tag TAG           fails where TAG is not v and the version in Cargo.toml
 #
 # The same programs give the same archive, byte for byte: names in order, the commit's time, nobody's files.
 set -euo pipefail
@@ -10,6 +11,14 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
 sha256() { if command -v sha256sum > /dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi; }
+
+version() { sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1; }
+
+tag() {
+    [ "$1" = "v$(version)" ] && return 0
+    echo "release: the tag is $1, the version in Cargo.toml $(version)" >&2
+    return 1
+}
 
 sums() { (cd "$1" && sha256 -- *.tar.gz > SHA256SUMS && cat SHA256SUMS); }
 
@@ -37,8 +46,7 @@ slim() {
 
 archive() {
     bin=$1 target=$2 out=$3
-    version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1)
-    name=vlm-bench-$version-$target
+    name=vlm-bench-$(version)-$target
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     fill "$bin" "$scratch/$name"
@@ -62,7 +70,7 @@ archive() {
 stamp() { TZ=UTC date -d "@$1" +%Y%m%d%H%M.%S 2> /dev/null || TZ=UTC date -r "$1" +%Y%m%d%H%M.%S; }
 
 case "${1:-}" in
-    sums) [ $# = 2 ] && sums "$2" ;;
+    sums | tag) [ $# = 2 ] && "$1" "$2" ;;
     "" | -*) sed -n '2,/^#$/p' "$0" >&2; exit 2 ;;
     *) [ $# = 3 ] && archive "$1" "$2" "$3" ;;
 esac

@@ -14,10 +14,11 @@ largest=1000000
 marker="<!-- vlm-bench check -->"
 mkdir -p "$folder"
 
-# The file NAME of the artifact of that name; left out where it is not there or too large.
+# The second name out of the newest artifact of the first; left out where it is not there or too large.
 take() {
     id=$(gh api "repos/$repository/actions/runs/$run/artifacts?per_page=100" \
-        --jq "[.artifacts[] | select(.name == \"$1\" and .size_in_bytes <= $largest)][0].id // empty")
+        --jq "[.artifacts[] | select(.name == \"$1\")] | max_by(.created_at) |
+            select(.size_in_bytes <= $largest) | .id // empty")
     case "$id" in
         "" | *[!0-9]*) echo "comment: no artifact $1 of at most $largest bytes" >&2; return 0 ;;
     esac
@@ -42,8 +43,17 @@ if [ "$claimed" != "open $sha $from" ]; then
 fi
 
 # Any verdict will do: the gate's own job has passed or failed.
-"$report" check --judgement "$folder/counters.json" --judgement "$folder/duet.json" --format markdown \
-    > "$folder/comment.md" || true
+judged() {
+    "$report" check --judgement "$folder/counters.json" --judgement "$folder/duet.json" --format markdown || true
+}
+
+# An earlier comment must not stand for a commit that was not measured.
+unmeasured() {
+    log=${GITHUB_SERVER_URL:-https://github.com}/$repository/actions/runs/$run
+    printf '%s\n## vlm-bench: nothing was measured\n\n[The log](%s) says why.\n' "$marker" "$log"
+}
+
+if [ -s "$folder/counters.json" ] || [ -s "$folder/duet.json" ]; then judged; else unmeasured; fi > "$folder/comment.md"
 [ "$(head -n 1 "$folder/comment.md")" = "$marker" ] || { echo "comment: no document" >&2; exit 1; }
 
 own=$(gh api --paginate "repos/$repository/issues/$number/comments?per_page=100" \

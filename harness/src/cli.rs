@@ -177,7 +177,7 @@ struct RunArgs {
     /// Stores nothing
     #[arg(long)]
     no_store: bool,
-    /// Database [default: results.db in the workspace's root]
+    /// Database [default: results.db of this folder or the nearest one above it]
     #[arg(long, value_name = "FILE", conflicts_with = "no_store")]
     db: Option<PathBuf>,
     /// Prints the session as JSON instead of the table

@@ -452,7 +452,7 @@ fn closing(book: &Book) -> String {
         text += &format!("{mark}\n");
     }
     if session.profile == Profile::Quick.name() {
-        text += "profile quick takes two processes; --profile standard takes five\n";
+        text += "profile quick takes two processes; --profile standard takes three to eight\n";
     }
     text
 }

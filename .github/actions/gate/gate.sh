@@ -5,7 +5,7 @@
 #   gate.sh build    builds them, unless they are there
 #   gate.sh judge    judges; exit codes 0 pass, 1 regressed, 2 inconclusive where GATE_STRICT, 3 missing or broken
 #
-# Programs are in $VLM_BENCH_BIN, else in $RUNNER_TEMP/vlm-bench/bin; results go to $RUNNER_TEMP/vlm-bench.
+# Programs are in $VLM_BENCH_BIN, else in $RUNNER_TEMP/vlm-bench/bin; results go to a folder of each call beside it.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../../.." && pwd)
@@ -52,9 +52,9 @@ compare() {
         [ "${GATE_REPORTED:-}" != true ] || set -- "$@" --reported
         "$bin/harness" "$@"
     else
-        database "${GATE_CANDIDATE:-}" "$work/head.db" || true
-        database "${GATE_BASELINE:-}" "$work/base.db" --at 2000-01-01T00:00:00Z || true
-        set -- check --candidate "$work/head.db" --baseline "$work/base.db" --json
+        database "${GATE_CANDIDATE:-}" "$results/head.db" || true
+        database "${GATE_BASELINE:-}" "$results/base.db" --at 2000-01-01T00:00:00Z || true
+        set -- check --candidate "$results/head.db" --baseline "$results/base.db" --json
         [ "${GATE_COUNTERS:-}" != true ] || set -- "$@" --counters
         "$bin/report" "$@"
     fi
@@ -62,18 +62,21 @@ compare() {
 
 judge() {
     mkdir -p "$work"
-    rm -f "$work/head.db" "$work/base.db"
-    compare > "$work/judgement.json" || true
-    set -- check --judgement "$work/judgement.json"
+    results=$(mktemp -d "$work/gate.XXXXXX")
+    if [ -n "${GATE_HEAD:-}" ] && [ "${GATE_COUNTERS:-}" = true ]; then
+        echo "::warning title=gate::counters is ignored: commands are timed, they have none"
+    fi
+    compare > "$results/judgement.json" || true
+    set -- check --judgement "$results/judgement.json"
     [ -z "${GATE_WAIVERS:-}" ] || set -- "$@" --waivers "$GATE_WAIVERS"
-    "$bin/report" "$@" --format markdown > "$work/comment.md" || true
+    "$bin/report" "$@" --format markdown > "$results/comment.md" || true
     code=0
     "$bin/report" "$@" --format github || code=$?
     verdict=$("$bin/report" "$@" --json | sed -n 's/^  "verdict": "\([a-z]*\)".*/\1/p' || true)
     {
         echo "verdict=$verdict"
-        echo "judgement=$work/judgement.json"
-        echo "comment=$work/comment.md"
+        echo "judgement=$results/judgement.json"
+        echo "comment=$results/comment.md"
     } >> "${GITHUB_OUTPUT:-/dev/stdout}"
     [ "$code" != 2 ] || [ "${GATE_STRICT:-}" = true ] || code=0
     return "$code"

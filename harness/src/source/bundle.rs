@@ -1,4 +1,4 @@
-//! The datasets that the program carries along, unpacked where an installed one finds no source tree.
+//! The datasets that the program carries along, unpacked by an installed one that is not started in a clone.
 
 use std::fs;
 use std::io;

@@ -6,10 +6,19 @@ use super::{Desk, root, said};
 
 const ACTION: &str = ".github/actions/gate/gate.sh";
 
-/// Judges with these inputs; what was printed, the outputs and the comment.
+/// Judges with these inputs; what was printed and the comment.
 #[track_caller]
 fn check(inputs: &[(&str, &str)], code: i32, verdict: &str) -> String {
     let desk = Desk::new();
+    let said = judge(&desk, inputs, code);
+    let told = desk.text("output");
+    assert!(told.contains(&format!("verdict={verdict}\n")), "{told}");
+    said + &comment(&told)
+}
+
+/// One use of the action; what was printed.
+#[track_caller]
+fn judge(desk: &Desk, inputs: &[(&str, &str)], code: i32) -> String {
     let mut command = desk.command(ACTION);
     command.arg("judge").env("RUNNER_TEMP", desk.path(""));
     command.env("GITHUB_OUTPUT", desk.path("output"));
@@ -18,14 +27,32 @@ fn check(inputs: &[(&str, &str)], code: i32, verdict: &str) -> String {
     }
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(code), "{}", said(&output));
-    let told = desk.text("output");
-    assert!(told.contains(&format!("verdict={verdict}\n")), "{told}");
-    let comment = desk.text("vlm-bench/comment.md");
-    assert!(
-        comment.starts_with("<!-- vlm-bench check -->\n"),
-        "{comment}"
-    );
-    said(&output) + &comment
+    said(&output)
+}
+
+/// The comment whose path is the last output of that name.
+#[track_caller]
+fn comment(outputs: &str) -> String {
+    let mut paths = outputs.lines().rev();
+    let path = paths.find_map(|line| line.strip_prefix("comment="));
+    let text = fs::read_to_string(path.unwrap()).unwrap();
+    assert!(text.starts_with("<!-- vlm-bench check -->\n"), "{text}");
+    text
+}
+
+#[test]
+fn two_uses_in_a_job_keep_apart() {
+    let desk = Desk::new();
+    let inputs = |head, name| {
+        let commands = [("BASE", "echo 1.0"), ("HEAD", head), ("REPORTED", "true")];
+        [&commands[..], &[("NAME", name), ("COUNTERS", "true")]].concat()
+    };
+    let said = judge(&desk, &inputs("echo 1.2", "first"), 1);
+    assert!(said.contains("counters is ignored"), "{said}");
+    let first = desk.text("output");
+    judge(&desk, &inputs("echo 1.0", "second"), 0);
+    assert!(comment(&first).contains("first"));
+    assert!(comment(&desk.text("output")).contains("second"));
 }
 
 #[test]

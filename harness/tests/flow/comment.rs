@@ -73,6 +73,18 @@ fn the_comment_is_made_of_rows_and_updated_in_place() {
 }
 
 #[test]
+fn without_a_judgement_an_earlier_comment_does_not_stand() {
+    let desk = desk("5", "");
+    fs::write(desk.path("own"), "33\n").unwrap();
+    assert!(check(&desk, 0).contains("PATCH repos/own/it/issues/comments/33"));
+    let text = desk.text("got/comment.md");
+    assert!(
+        text.contains("nothing was measured") && text.contains("/own/it/actions/runs/9"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_no_judgement_is_a_row() {
     let desk = desk("5", "\u{1b}[31m not JSON <img src=x>");
     assert!(check(&desk, 0).contains("POST"));

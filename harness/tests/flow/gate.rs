@@ -14,20 +14,20 @@ const GATE: &str = "tools/gate.sh";
 const LOADED: &str = r#"{"type":"loaded","architecture":"a","precision":"f32","weight_bytes":1,"held_bytes":1,"read_bytes":1,"parameters":1,"stop_ids":[0],"placeholder":null,"turns":"many"}"#;
 const DONE: &str = r#"{"type":"done","footprint":1073741824,"model_ns":0}"#;
 
-/// A desk with two builds: the real program, whose workers take so many seconds a request.
+/// A build: the real program, whose workers take so many seconds a request.
+pub(crate) fn build(seconds: &str) -> String {
+    let worker = format!(
+        "echo '{LOADED}'; echo '{{\"type\":\"sample\",\"metric\":\"inference\",\"value\":{seconds}}}'; echo '{DONE}'"
+    );
+    let real = programs().join("harness").display().to_string();
+    format!("if [ \"$1\" = worker ]; then {worker}; else exec '{real}' \"$@\"; fi")
+}
+
+/// A desk with two builds.
 fn builds(base: &str, head: &str) -> Desk {
     let desk = Desk::new();
-    for (name, seconds) in [("base", base), ("head", head)] {
-        let worker = format!(
-            "echo '{LOADED}'; echo '{{\"type\":\"sample\",\"metric\":\"inference\",\"value\":{seconds}}}'; echo '{DONE}'"
-        );
-        let real = programs().join("harness");
-        let script = format!(
-            "if [ \"$1\" = worker ]; then {worker}; else exec '{}' \"$@\"; fi",
-            real.display()
-        );
-        desk.script(&format!("gate/{name}/harness"), &script);
-    }
+    desk.script("gate/base/harness", &build(base));
+    desk.script("gate/head/harness", &build(head));
     let report = programs().join("report");
     desk.script(
         "gate/head/report",
@@ -67,33 +67,37 @@ fn measured() -> &'static Desk {
     })
 }
 
-/// What becomes of the two sides after `change`, by counters alone.
+/// What becomes of two sides, measured before and then changed, by counters alone.
 fn counted(change: impl Fn(&Desk), code: i32, expected: &str) {
     let desk = builds("0", "0");
-    for name in ["gate/base.db", "gate/head.db"] {
-        fs::copy(measured().path(name), desk.path(name)).unwrap();
+    for side in ["base", "head"] {
+        let prepared = desk.path(&format!("{side}.db"));
+        fs::copy(measured().path(&format!("gate/{side}.db")), &prepared).unwrap();
+        let run = format!("cp '{}' \"$3\"", prepared.display());
+        desk.script(&format!("gate/{side}/harness"), &run);
     }
     change(&desk);
-    let report = |format: &str| {
-        let mut command = Command::new(programs().join("report"));
-        command
-            .args(["check", "--candidate"])
-            .arg(desk.path("gate/head.db"));
-        command.arg("--baseline").arg(desk.path("gate/base.db"));
-        command
-            .args(["--counters", "--format", format])
-            .output()
-            .unwrap()
-    };
-    fs::write(desk.path("gate/counters.json"), report("json").stdout).unwrap();
+    desk.run(GATE, &["counters", "gate"], 0);
     let said = desk.run(GATE, &["verdict", "gate"], code);
     assert!(said.contains(expected), "{said}");
-    let output = report("markdown");
-    let comment = String::from_utf8(output.stdout).unwrap();
+    let comment = comment(&desk, &["counters"]);
+    assert!(comment.contains(expected), "{comment}");
+}
+
+/// What the pull request is told of these judgements.
+pub(crate) fn comment(desk: &Desk, judgements: &[&str]) -> String {
+    let mut command = Command::new(programs().join("report"));
+    command.args(["check", "--format", "markdown"]);
+    for name in judgements {
+        let file = desk.path(&format!("gate/{name}.json"));
+        command.arg("--judgement").arg(file);
+    }
+    let comment = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(
         comment.starts_with("<!-- vlm-bench check -->\n"),
         "{comment}"
     );
+    comment
 }
 
 #[test]
@@ -109,7 +113,7 @@ fn counters_of_one_build_are_equal() {
 #[test]
 fn without_a_baseline_nothing_passes() {
     counted(
-        |desk| fs::remove_file(desk.path("gate/base.db")).unwrap(),
+        |desk| fs::remove_file(desk.path("base.db")).unwrap(),
         3,
         "base.db: is no file",
     );
@@ -118,7 +122,7 @@ fn without_a_baseline_nothing_passes() {
 #[test]
 fn a_damaged_baseline_is_told() {
     let damage = |desk: &Desk| {
-        let path = desk.path("gate/base.db");
+        let path = desk.path("base.db");
         let bytes = fs::read(&path).unwrap();
         let noise = vec![0x5a; bytes.len() - 100];
         fs::write(path, [&bytes[..100], &noise].concat()).unwrap();
@@ -129,7 +133,7 @@ fn a_damaged_baseline_is_told() {
 #[test]
 fn counters_hold_on_another_machine() {
     let moved = |desk: &Desk| {
-        let path = desk.path("gate/base.db");
+        let path = desk.path("base.db");
         let document = {
             let db = Db::open_existing(&path).unwrap();
             let mut session = db.sessions().unwrap().remove(0);

@@ -9,8 +9,10 @@
 
 mod action;
 mod comment;
+mod commits;
 mod gate;
 mod nights;
+mod release;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -89,6 +91,21 @@ impl Desk {
         let output = self.command(script).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{}", said(&output));
         said(&output)
+    }
+
+    /// Runs git in this folder; what it printed.
+    #[track_caller]
+    fn git(&self, arguments: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@t.invalid"]);
+        let output = git
+            .arg("-C")
+            .arg(self.0.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 }
 

@@ -6,25 +6,12 @@ use std::process::Command;
 use chrono::TimeDelta;
 use store::{Document, Metric, Outcome, Uuid};
 
-use super::{Desk, TINY};
+use super::{Desk, TINY, programs, root};
 
 const NIGHTLY: &str = "tools/nightly.sh";
 const ISSUE: &str = ".github/scripts/issue.sh";
 
 impl Desk {
-    fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
-        git.args(["-c", "user.name=t", "-c", "user.email=t@t.invalid"]);
-        let output = git
-            .arg("-C")
-            .arg(self.0.path())
-            .args(arguments)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", super::said(&output));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
     /// A repository with a remote.
     fn repository() -> Self {
         let desk = Self::new();
@@ -74,6 +61,47 @@ fn nights_are_kept_without_history_and_shown() {
         2,
         "{log}"
     );
+}
+
+#[test]
+fn a_damaged_file_costs_its_own_session_alone() {
+    let desk = Desk::repository();
+    desk.night("one");
+    let whole = fs::read_dir(desk.path("one/runs")).unwrap().next().unwrap();
+    let bytes = fs::read(whole.unwrap().path()).unwrap();
+    fs::write(desk.path("one/runs/cut.json"), &bytes[..bytes.len() / 2]).unwrap();
+    fs::write(desk.path("one/runs/empty.json"), "").unwrap();
+    desk.run(NIGHTLY, &["keep", "one", "remote"], 0);
+    desk.night("two");
+    let mut collect = desk.command(NIGHTLY);
+    collect.args(["collect", "two", "remote"]);
+    collect.env("GITHUB_STEP_SUMMARY", desk.path("summary.md"));
+    let output = collect.output().unwrap();
+    let said = super::said(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let summary = desk.text("summary.md");
+    for text in [&said, &summary] {
+        for name in ["cut.json is left out: ", "empty.json is left out: "] {
+            assert!(text.contains(name), "{name}: {text}");
+        }
+    }
+    let log = desk.text("two/import.log");
+    assert_eq!(
+        log.matches("1 session with 1 run, 1 added").count(),
+        2,
+        "{log}"
+    );
+    assert!(desk.path("two/site/index.html").is_file());
+    assert_eq!(desk.text("two/news").trim(), "0");
+}
+
+#[test]
+fn a_run_that_stops_keeps_what_is_stored() {
+    let desk = Desk::repository();
+    desk.night("night");
+    fs::remove_dir_all(desk.path("night/runs")).unwrap();
+    desk.run(NIGHTLY, &["measure", "night", "--model", "gpt"], 2);
+    assert_eq!(fs::read_dir(desk.path("night/runs")).unwrap().count(), 1);
 }
 
 #[test]
@@ -167,4 +195,42 @@ fn a_change_is_told_in_one_issue() {
     fs::write(desk.path("issue"), "7 OPEN\n").unwrap();
     fs::remove_dir_all(desk.path("night/runs")).unwrap();
     assert_eq!(told().0, "close\n");
+}
+
+/// The scripts are copied, so that the list of what is accepted is this repository's.
+#[test]
+fn a_change_that_the_repository_accepts_is_not_open() {
+    let desk = Desk::repository();
+    fs::create_dir(desk.path("tools")).unwrap();
+    for script in [NIGHTLY, "tools/results.sh"] {
+        fs::copy(root().join(script), desk.path(script)).unwrap();
+    }
+    let nightly = desk.path(NIGHTLY).display().to_string();
+    desk.night("night");
+    shift(&desk, 1.3);
+    let collect = || desk.run(&nightly, &["collect", "night", "remote"], 0);
+    collect();
+    let text = desk.text("night/changes.md");
+    assert!(text.contains("1 open change\n"), "{text}");
+    assert!(text.contains("`acknowledged.txt`"), "{text}");
+    let ids = text.lines().next().unwrap();
+    let id = ids.trim_start_matches("<!-- vlm-bench changes: ");
+    let id = &id[..12];
+    let list = format!("# reviewed\n\n{id}  exact softmax, #41\n0123456789ab  of long ago");
+    fs::write(desk.path("acknowledged.txt"), list).unwrap();
+    let said = collect();
+    assert!(
+        said.contains("::warning title=nightly::acknowledged.txt: ")
+            && said.contains("0123456789ab"),
+        "{said}"
+    );
+    let text = desk.text("night/changes.md");
+    assert!(text.contains("no open change"), "{text}");
+    assert_eq!(desk.text("night/news").trim(), "0");
+    let mut changes = Command::new(programs().join("report"));
+    changes
+        .args(["changes", "--db"])
+        .arg(desk.path("night/all.db"));
+    let listed = super::said(&changes.output().unwrap());
+    assert!(listed.contains("exact softmax, #41"), "{listed}");
 }
