@@ -86,7 +86,12 @@ pub fn apply(judgement: &mut Judgement, waivers: &[Waiver], today: NaiveDate) {
     }
     let unused = waivers.iter().filter(|waiver| {
         let needs = |row: &Row| row.verdict as u8 > Verdict::Improved as u8 && waiver.is_about(row);
-        !judgement.rows.iter().any(needs)
+        // Counters and clocks may be judged apart: nothing is known of what was not looked at.
+        let is_judged = |row: &Row| {
+            let named = row.metric.map(|metric| metric.name());
+            waiver.metric == "*" || named == Some(waiver.metric.as_str())
+        };
+        judgement.rows.iter().any(is_judged) && !judgement.rows.iter().any(needs)
     });
     let notes: Vec<String> = unused
         .map(|waiver| {
