@@ -2,6 +2,7 @@
 
 use chrono::NaiveDate;
 
+use super::judge::is_clock;
 use super::row::{Judgement, Row, Verdict};
 
 /// The cell of a row about all cells.
@@ -87,9 +88,12 @@ pub fn apply(judgement: &mut Judgement, waivers: &[Waiver], today: NaiveDate) {
     let unused = waivers.iter().filter(|waiver| {
         let needs = |row: &Row| row.verdict as u8 > Verdict::Improved as u8 && waiver.is_about(row);
         // Counters and clocks may be judged apart: nothing is known of what was not looked at.
+        let of_clock = waiver.metric.parse().is_ok_and(is_clock);
         let is_judged = |row: &Row| {
-            let named = row.metric.map(|metric| metric.name());
-            waiver.metric == "*" || named == Some(waiver.metric.as_str())
+            let same = row
+                .metric
+                .is_some_and(|metric| is_clock(metric) == of_clock);
+            waiver.metric == "*" || same
         };
         judgement.rows.iter().any(is_judged) && !judgement.rows.iter().any(needs)
     });
