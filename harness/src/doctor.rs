@@ -232,17 +232,12 @@ fn build() -> Finding {
 
 /// Where the energy of a request can be told from.
 fn energy() -> Finding {
-    let known = [
-        ("the GPU", energy::of_gpu()),
-        ("the processor", energy::of_processor()),
-    ];
-    let [(_, _), (_, processor)] = &known;
-    let why = processor.as_ref().err().cloned();
-    let counting = known.iter().filter(|(_, meter)| meter.is_ok());
-    let names: Vec<&str> = counting.map(|(name, _)| *name).collect();
-    match why {
-        Some(why) if names.is_empty() => Finding::note("energy", why),
-        _ => Finding::ok("energy", format!("counted by {}", names.join(" and "))),
+    let processor = energy::of_processor().map(|_| "the processor");
+    let gpu = energy::of_gpu().ok().map(|_| "the GPU");
+    let counting: Vec<&str> = gpu.into_iter().chain(processor.clone().ok()).collect();
+    match processor {
+        Err(why) if counting.is_empty() => Finding::note("energy", why),
+        _ => Finding::ok("energy", format!("counted by {}", counting.join(" and "))),
     }
 }
 

@@ -1,12 +1,10 @@
 //! What changed in every stored series, grouped into incidents. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 
+use crate::cores;
 use crate::db::Acknowledgement;
 use crate::metric::Direction;
 use crate::series::{Series, SeriesSet, digest};
@@ -127,31 +125,13 @@ const AT_ONCE: usize = 32;
 
 /// The trend of each series, in order.
 fn trends(set: &SeriesSet) -> Vec<Trend> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let parts: Vec<&[Series]> = set.series.chunks(AT_ONCE).collect();
-    let next = AtomicUsize::new(0);
-    let judged = |part: &[Series]| -> Vec<Trend> {
-        part.iter().map(|series| of_series(set, series)).collect()
+    let judged = |(): &(), at: usize| -> Vec<Trend> {
+        let part = parts[at].iter();
+        part.map(|series| of_series(set, series)).collect()
     };
-    let work = || -> Vec<(usize, Vec<Trend>)> {
-        let taken = std::iter::from_fn(|| {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            Some((at, judged(parts.get(at)?)))
-        });
-        taken.collect()
-    };
-    let mut done: BTreeMap<usize, Vec<Trend>> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        let done = workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_default());
-        done.collect()
-    });
-    // A worker that died left no result: its parts are judged again here.
-    for (at, part) in parts.iter().enumerate() {
-        done.entry(at).or_insert_with(|| judged(part));
-    }
-    done.into_values().flatten().collect()
+    let ((), trends) = cores::on_all(parts.len(), || (&(), ()), || Some(()), judged);
+    trends.into_iter().flatten().collect()
 }
 
 fn of_series(set: &SeriesSet, series: &Series) -> Trend {

@@ -96,12 +96,7 @@ pub fn check(check: &Check) -> Result<Judgement> {
         judgement.rows.retain(is_counter);
     }
     if let Some(file) = &check.waivers {
-        let mut waivers = waiver_file::read(file).map_err(Error::Toml)?;
-        if check.rows == Rows::Counters {
-            // Whether those of clocks are needed is not seen here.
-            let is_clock = |name: &str| name.parse().is_ok_and(is_clock);
-            waivers.retain(|waiver| !is_clock(&waiver.metric));
-        }
+        let waivers = waiver_file::read(file).map_err(Error::Toml)?;
         waiver::apply(&mut judgement, &waivers, check.today);
     }
     Ok(judgement)
