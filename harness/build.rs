@@ -16,6 +16,8 @@ fn main() {
     emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
     emit("VLM_BENCH_COMPILER", compiler());
     emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
+    emit("VLM_BENCH_FEATURES", Some(features()));
+    emit("VLM_BENCH_LOCK", lock(&tree));
     find_mlx_at_run_time();
     bundle(&tree.join("datasets"));
     if let Some(commit) = git::commit(&tree) {
@@ -88,7 +90,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// FNV-1a over 64 bits: tells versions of the datasets apart, and guards against nothing.
+/// FNV-1a over 64 bits: tells versions of files apart, and guards against nothing.
 struct Key(u64);
 
 impl Key {
@@ -109,6 +111,22 @@ fn watch(path: &Path) {
     if path.exists() {
         println!("cargo::rerun-if-changed={}", path.display());
     }
+}
+
+/// `candle, cuda`: the switches of this package that are on.
+fn features() -> String {
+    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let on = variables.filter_map(|name| Some(name.strip_prefix("CARGO_FEATURE_")?.to_lowercase()));
+    let mut on: Vec<String> = on.filter(|name| name != "default").collect();
+    on.sort();
+    on.join(", ")
+}
+
+/// What tells versions of the lock file apart: all libraries that are built in.
+fn lock(tree: &Path) -> Option<String> {
+    let mut key = Key::new();
+    key.add(&fs::read(tree.join("Cargo.lock")).ok()?);
+    Some(format!("{:016x}", key.0))
 }
 
 fn workspace() -> Option<PathBuf> {

@@ -1,5 +1,6 @@
 //! What software and power were like when a session started.
 
+mod facts;
 mod git;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,8 @@ use std::path::Path;
 use store::Environment;
 
 use crate::conditions::{Power, power};
+
+pub use facts::state;
 
 /// Threads that the backends compute with: `RAYON_NUM_THREADS` where the user set it, else the fast
 /// cores that this process may use. Slow cores would only make the fast ones wait.
@@ -44,6 +47,7 @@ pub fn detect(threads: u32) -> Environment {
         power: power().map_or("unknown", Power::name).to_owned(),
         release: !cfg!(debug_assertions),
         threads,
+        facts: facts::facts(),
     }
 }
 

@@ -138,8 +138,9 @@ fn page_flags(mapping: &Mmap) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Bytes of a page of memory.
 #[expect(unsafe_code, reason = "no safe interface to the page size")]
-fn page_size() -> usize {
+pub(crate) fn page_size() -> usize {
     // SAFETY: takes a constant and touches no memory.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size)

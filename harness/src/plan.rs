@@ -64,6 +64,7 @@ impl Planned {
         Cell {
             model: self.model.name.clone(),
             scenario: self.scenario.name().to_owned(),
+            version: Some(self.scenario.version()),
             backend: self.backend.to_string(),
             device: match &self.model.server {
                 Some(server) => server.place(),
@@ -198,6 +199,7 @@ mod tests {
             revision: "r1".to_owned(),
             weight_files: Vec::new(),
             weight_bytes: 1,
+            argument: String::new(),
             server: None,
         }
     }

@@ -178,6 +178,7 @@ mod tests {
             revision: String::new(),
             weight_files: Vec::new(),
             weight_bytes: 0,
+            argument: String::new(),
             server: None,
         };
         let epochs = scenario.epochs(Profile::Quick);
@@ -199,6 +200,7 @@ mod tests {
             at: chrono::Utc::now(),
             wall_s: 1.5,
             cell: planned().cell(String::new()),
+            argument: None,
             outcome,
             answers: Vec::new(),
             remarks: Vec::new(),

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
-use store::summary::{MARKS, lines, notes, rows, summary_table, text_table};
-use store::{Db, Document, Outcome, Remark, RemarkKind, Run, RunFilter, Session, Uuid, Void};
+use store::summary::{MARKS, again, lines, notes, rows, summary_table, text_table};
+use store::{
+    Asked, Db, Document, Outcome, Remark, RemarkKind, Run, RunFilter, Session, Uuid, Void,
+};
 
 use crate::cli::broken_pipe;
 use crate::doctor::{self, Level};
@@ -212,7 +214,8 @@ fn models(options: &RunOptions, suite: &Suite) -> Result<Vec<Model>> {
     let mut models = Vec::new();
     for name in names {
         let model = resolve(name, options.weights, options.network)?;
-        if !models.contains(&model) {
+        // Two names of one model are measured once.
+        if !models.iter().any(|known: &Model| known.dir == model.dir) {
             models.push(model);
         }
     }
@@ -314,12 +317,27 @@ impl Watch for Display<'_> {
             at: measured.at,
             wall_s: measured.wall_s,
             cell: measured.cell,
+            argument: Some(planned.model.argument.clone()),
             outcome: measured.told.outcome,
             answers: measured.told.answers,
             remarks: marked.chain(measured.told.remarks).collect(),
         };
         self.progress.end(planned, &run);
         self.book.keep(run)
+    }
+}
+
+/// What makes the same session again, beyond what its runs say.
+fn asked(options: &RunOptions) -> Asked {
+    let suite = options.suite.as_ref();
+    Asked {
+        seed: Some(options.seed),
+        suite: suite.map(|path| path.display().to_string()),
+        precision: (options.precision != Precision::Native).then(|| options.precision.to_string()),
+        server: options
+            .server
+            .as_ref()
+            .map(|server| server.address.to_string()),
     }
 }
 
@@ -342,6 +360,9 @@ impl Book {
             profile: options.profile.name().to_owned(),
             machine: machine::detect(),
             environment: environment::detect(environment::threads()),
+            asked: asked(options),
+            state: environment::state(),
+            end_state: None,
         };
         let (file, resume) = match &options.storage {
             Storage::None => {
@@ -405,11 +426,12 @@ impl Book {
     }
 
     fn close(&mut self) -> Result<()> {
-        let now = Utc::now();
+        let (now, state) = (Utc::now(), environment::state());
         if let Some(db) = &mut self.db {
-            db.finish(self.session.id, now)?;
+            db.finish(self.session.id, now, &state)?;
         }
         self.session.finished = Some(now);
+        self.session.end_state = Some(state);
         Ok(())
     }
 }
@@ -443,6 +465,9 @@ fn closing(book: &Book) -> String {
         text += &format!("{}: {}\n", note.kind.word(), note.text());
     }
     let (session, machine) = (&book.session, book.session.machine.describe());
+    for line in rows.iter().filter_map(|row| again(row, session)) {
+        text += &format!("again: {line}\n");
+    }
     text += &format!("\nprofile {}, {machine}", session.profile);
     if let Some(db) = &book.db {
         text += &format!(", stored in {}", db.path().display());

@@ -44,8 +44,6 @@ pub(crate) struct Entry {
     pub row: Row,
     /// The sessions it was read from, oldest first, never empty.
     pub sessions: Vec<Session>,
-    /// Identity of the weights.
-    pub revision: String,
 }
 
 impl Archive {
@@ -216,13 +214,7 @@ fn entry(sessions: &[Session], runs: &[Run], row: Row) -> Entry {
     let ids: BTreeSet<_> = newest.values().map(|run| run.session).collect();
     let sessions = sessions.iter().filter(|s| ids.contains(&s.id));
     let sessions = sessions.cloned().collect();
-    let last = newest.values().max_by_key(|run| run.at);
-    let revision = last.map_or_else(String::new, |run| run.cell.revision.clone());
-    Entry {
-        row,
-        sessions,
-        revision,
-    }
+    Entry { row, sessions }
 }
 
 /// Whether a run belongs to the series of a row. Precision is left out: a failed run has none.

@@ -3,7 +3,7 @@
 //! What a cell says is decided in [`store::summary`] alone, so that the closing table of
 //! `harness run`, the terminal, the guide and the page never differ.
 
-use store::summary::{Mark, Row, Verdict, summary_table};
+use store::summary::{AVOID, Mark, Row, Verdict, summary_table};
 
 use crate::archive::Entry;
 use crate::text::one_line;
@@ -121,9 +121,6 @@ fn status_tone(rule: &str) -> Tone {
         _ => Tone::Good,
     }
 }
-
-/// Rules of a status that speaks against using a model.
-pub(crate) const AVOID: [&str; 4] = ["R2", "R3", "R4", "R5"];
 
 /// A mark in one word, for scripts.
 pub(crate) const fn mark_name(mark: Mark) -> &'static str {

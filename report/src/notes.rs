@@ -6,10 +6,12 @@ use crate::archive::Entry;
 
 /// The lines between table and notes, with the word that each begins with.
 pub(crate) fn lines(entries: &[Entry]) -> Vec<(&'static str, String)> {
-    entries
-        .iter()
-        .flat_map(|entry| summary::lines(&entry.row))
-        .collect()
+    let rows = entries.iter().flat_map(|entry| summary::lines(&entry.row));
+    let again = entries.iter().filter_map(|entry| {
+        let newest = entry.sessions.last()?;
+        Some(("again", summary::again(&entry.row, newest)?))
+    });
+    rows.chain(again).collect()
 }
 
 /// What failed or was refused, in the order of the rows.

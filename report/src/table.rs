@@ -167,7 +167,7 @@ fn row_json(entry: &Entry) -> Value {
     let between_tokens = between_tokens.map(|(p, value)| (format!("p{p}"), json!(value)));
     json!({
         "model": row.model, "backend": row.backend, "device": row.device,
-        "precision": row.precision, "weights": row.weights, "revision": entry.revision,
+        "precision": row.precision, "weights": row.weights, "revision": row.revision,
         "at": row.at, "commit": entry.sessions.last().and_then(|s| s.environment.commit.clone()),
         "vision": verdict_json(&row.vision), "text": verdict_json(&row.text),
         "drift": verdict_json(&row.drift), "context": verdict_json(&row.context),

@@ -63,7 +63,12 @@ fn keep(path: &Path, session: &Session, runs: &[Run]) {
     begun.finished = None;
     db.begin(&begun).unwrap();
     runs.iter().for_each(|run| db.insert(run).unwrap());
-    db.finish(session.id, session.finished.unwrap()).unwrap();
+    db.finish(
+        session.id,
+        session.finished.unwrap(),
+        &store::Facts::default(),
+    )
+    .unwrap();
 }
 
 /// A folder with `base.db`, seven nights of main, and `pr.db`, what `change` makes of one more.
@@ -256,6 +261,14 @@ fn what_must_not_be_compared_is_refused() {
     check(
         &|_, runs| runs[0].cell.precision = "f16".to_owned(),
         "other precision",
+    );
+    check(
+        &|_, runs| runs[0].cell.version = Some(2),
+        "other version of the scenario: 1 before, 2 now",
+    );
+    check(
+        &|_, runs| runs[0].cell.version = None,
+        "other version of the scenario: 1 before, not known now",
     );
     check(
         &|pr, _| pr.profile = "full".to_owned(),

@@ -17,7 +17,9 @@ use uuid::{Builder, Uuid, Variant, Version};
 use crate::document::Document;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::run::{Cell, Environment, Machine, Outcome, Run, Sample, Session, UNKNOWN, Void};
+use crate::run::{
+    Asked, Cell, Environment, Facts, Machine, Outcome, Run, Sample, Session, UNKNOWN, Void,
+};
 
 pub use criterion::folder as criterion_folder;
 
@@ -119,6 +121,9 @@ impl Results {
             profile: SCENARIO.to_owned(),
             machine: machine.cloned().unwrap_or_else(|| unknown(id)),
             environment,
+            asked: Asked::default(),
+            state: Facts::default(),
+            end_state: None,
         };
         let runs = (0_u64..).zip(&self.benches);
         let runs = runs.map(|(number, bench)| self.run(&session, number, bench));
@@ -196,12 +201,14 @@ impl Results {
             cell: Cell {
                 model: bench.name.clone(),
                 scenario: SCENARIO.to_owned(),
+                version: None,
                 backend: self.tool.to_owned(),
                 device: "cpu".to_owned(),
                 precision: String::new(),
                 weights: "none".to_owned(),
                 revision: String::new(),
             },
+            argument: None,
             outcome: Outcome::Measured {
                 samples: vec![Sample {
                     metric: Metric::BenchTime,

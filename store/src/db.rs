@@ -45,6 +45,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_remarks.sql"),
     include_str!("../migrations/0003_acknowledgement.sql"),
     include_str!("../migrations/0004_compact.sql"),
+    include_str!("../migrations/0005_asked.sql"),
 ];
 
 /// An open database.

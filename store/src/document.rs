@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::db::Acknowledgement;
 use crate::error::{Error, Result};
 use crate::run::{Run, Session};
 
@@ -9,7 +10,7 @@ use crate::run::{Run, Session};
 pub const FORMAT: &str = "vlm-bench session";
 
 /// The newest [`Document::version`] that this program reads, and the one it writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// An exported session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub struct Document {
     pub session: Session,
     /// Its runs, oldest first.
     pub runs: Vec<Run>,
+    /// Changes that began with one of these runs and that somebody accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledgements: Vec<Acknowledgement>,
 }
 
 impl Document {
@@ -37,7 +41,20 @@ impl Document {
             machine_key,
             session,
             runs,
+            acknowledgements: Vec::new(),
         }
+    }
+
+    /// The same with those acceptances that are about its runs.
+    #[must_use]
+    pub fn with(mut self, accepted: &[Acknowledgement]) -> Self {
+        let own = accepted.iter().filter(|accepted| self.holds(accepted));
+        self.acknowledgements = own.cloned().collect();
+        self
+    }
+
+    fn holds(&self, accepted: &Acknowledgement) -> bool {
+        self.runs.iter().any(|run| run.id == accepted.run)
     }
 
     /// Reads the documents of a file, one after the other.
@@ -74,8 +91,15 @@ fn checked(value: serde_json::Value) -> Result<Document, String> {
     }
     let document: Document = serde_json::from_value(value).map_err(|error| error.to_string())?;
     let session = document.session.id;
-    match document.runs.iter().find(|run| run.session != session) {
-        Some(run) => Err(format!("run {} belongs to another session", run.id)),
+    if let Some(run) = document.runs.iter().find(|run| run.session != session) {
+        return Err(format!("run {} belongs to another session", run.id));
+    }
+    let mut accepted = document.acknowledgements.iter();
+    match accepted.find(|accepted| !document.holds(accepted)) {
+        Some(accepted) => Err(format!(
+            "it accepts a change at run {}, which is not in it",
+            accepted.run
+        )),
         None => Ok(document),
     }
 }

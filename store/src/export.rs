@@ -15,12 +15,13 @@ pub(crate) fn each(
     mut write: impl FnMut(&Document) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut sessions = db.sessions()?;
+    let accepted = db.acknowledgements()?;
     if let Some(id) = run {
         let Some(run) = db.run(id)? else {
             bail!("run {id} is not in the database")
         };
         sessions.retain(|session| session.id == run.session);
-        let alone = |session| write(&Document::new(session, vec![run.clone()]));
+        let alone = |session| write(&Document::new(session, vec![run.clone()]).with(&accepted));
         return sessions.into_iter().try_for_each(alone);
     }
     if let Some(id) = session {
@@ -30,7 +31,7 @@ pub(crate) fn each(
         }
     }
     for session in sessions {
-        write(&document(db, session)?)?;
+        write(&document(db, session)?.with(&accepted))?;
     }
     Ok(())
 }

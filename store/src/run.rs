@@ -83,7 +83,14 @@ pub struct Environment {
     pub release: bool,
     /// Threads the backends may use.
     pub threads: u32,
+    /// What else may matter to a reader, by name: features, GPU driver, hash of the lock file, page size,
+    /// locale. Nothing is decided by it.
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub facts: Facts,
 }
+
+/// Short texts by name.
+pub type Facts = BTreeMap<String, String>;
 
 impl Environment {
     /// What makes figures of one machine no measure for each other, in words: threads, power source and
@@ -96,6 +103,24 @@ impl Environment {
             self.threads, self.power
         )
     }
+}
+
+/// What a session was asked for beyond its suite and profile, so that it can be asked again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// What the order and all random choices grew from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// The suite's file as it was named; none for the embedded one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    /// The arithmetic, where it was not left to the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<String>,
+    /// Address of the server that was measured, if one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// One call of `harness run`: every run made by it shares machine, environment and plan.
@@ -117,6 +142,15 @@ pub struct Session {
     pub machine: Machine,
     /// With what.
     pub environment: Environment,
+    /// What for.
+    #[serde(default)]
+    pub asked: Asked,
+    /// How the machine was at the start: heat, swap in use, others' work.
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub state: Facts,
+    /// The same at the end; none for one that was cut off, or of a version that did not look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_state: Option<Facts>,
 }
 
 /// What one series is about: scenario x model x backend x device x precision x weights.
@@ -126,6 +160,9 @@ pub struct Cell {
     pub model: String,
     /// Scenario name.
     pub scenario: String,
+    /// Version of the scenario: figures of two versions are not of the same thing. None where not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
     /// `candle` or `mlx`.
     pub backend: String,
     /// `cpu`, `metal` or `cuda`.
@@ -136,6 +173,19 @@ pub struct Cell {
     pub weights: String,
     /// Identity of the weights: a commit or a digest.
     pub revision: String,
+}
+
+impl Cell {
+    /// The cell as a series has it: of whatever version and weights, for new ones continue a series behind
+    /// a break.
+    #[must_use]
+    pub fn in_series(&self) -> Self {
+        Self {
+            version: None,
+            revision: String::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// The raw repeats of one metric in a cell.
@@ -325,6 +375,9 @@ pub struct Run {
     pub wall_s: f64,
     /// What was measured.
     pub cell: Cell,
+    /// The model as `--model` or the suite named it; none where not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub argument: Option<String>,
     /// What came of it.
     pub outcome: Outcome,
     /// What the model said.

@@ -19,8 +19,8 @@ pub struct Night {
     pub at: DateTime<Utc>,
     /// Commit of the measured source, if known.
     pub commit: Option<String>,
-    /// What makes the past no measure for it: the revision of the weights, threads, power source
-    /// and kind of build.
+    /// What makes the past no measure for it: the version of the scenario, the revision of the weights,
+    /// threads, power source and kind of build.
     pub conditions: String,
 }
 
@@ -36,7 +36,7 @@ pub struct Group {
     /// Branch of the measured source, empty where unknown: what a pull request tries out is no night of
     /// the branch that it is for.
     pub branch: String,
-    /// The cell; its revision is empty, for new weights continue a series behind a break.
+    /// The cell, as [`Cell::in_series`] has it.
     pub cell: Cell,
 }
 
@@ -71,10 +71,7 @@ impl Group {
             suite: session.suite.clone(),
             profile: session.profile.clone(),
             branch: session.environment.branch.clone().unwrap_or_default(),
-            cell: Cell {
-                revision: String::new(),
-                ..cell.clone()
-            },
+            cell: cell.in_series(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Used by both the closing table of `harness run` and the `report`. The rules of the verdicts
 //! stand in `verdict.rs` beside their code, those of the status in `status.rs`.
 
+mod again;
 mod axes;
 mod context;
 mod drift;
@@ -22,6 +23,7 @@ use crate::metric::Metric;
 use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
+pub use again::{AVOID, again, command};
 pub use axes::{Axes, EXPONENTS};
 pub use notes::{Note, NoteKind, lines, notes, one_line, run_notes, verdict_line};
 pub use recommend::{Recommendation, recommend};
@@ -139,6 +141,10 @@ pub struct Status {
 pub struct Row {
     /// Model name.
     pub model: String,
+    /// As its newest run was asked for it; none where not known.
+    pub argument: Option<String>,
+    /// Identity of the weights.
+    pub revision: String,
     /// Backend.
     pub backend: String,
     /// Device.
@@ -297,6 +303,8 @@ fn row(newest: &Newest<'_>) -> Option<Row> {
     } = verdicts;
     Some(Row {
         model: cell.model.clone(),
+        argument: newest.runs.first()?.argument.clone(),
+        revision: cell.revision.clone(),
         backend: cell.backend.clone(),
         device: cell.device.clone(),
         precision: precision.cloned().unwrap_or_default(),

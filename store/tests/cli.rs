@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
-use builder::{filled, run, session, sql};
+use builder::{filled, moment, run, session, sql};
+use store::db::Acknowledgement;
 use store::{Db, RunFilter};
 use tempfile::tempdir;
 
@@ -112,6 +113,47 @@ fn exported_sessions_come_back_equal() {
 }
 
 #[test]
+fn accepted_changes_travel_with_their_runs() {
+    let dir = tempdir().expect("a folder");
+    let mut db = filled(&dir.path().join("results.db"));
+    let accepted = |second, reason: &str| Acknowledgement {
+        series: "0123456789ab".to_owned(),
+        run: run(&session(1), 1).id,
+        at: moment(second),
+        reason: reason.to_owned(),
+    };
+    db.acknowledge(&accepted(9, "new kernel")).expect("kept");
+    drop(db);
+    let (_, exported, _) = store(dir.path(), &["export"]);
+    fs::write(dir.path().join("out.json"), &exported).expect("written");
+    let into = |database: &str| {
+        let (code, _, _) = store(dir.path(), &["--db", database, "import", "out.json"]);
+        assert_eq!(code, Some(0));
+        let copy = Db::open_existing(&dir.path().join(database)).expect("ours");
+        copy.acknowledgements().expect("read")
+    };
+    for _ in 0..2 {
+        assert_eq!(into("copy.db"), [accepted(9, "new kernel")]);
+    }
+    // Whoever accepted it first is kept, as when databases are merged.
+    for (name, own, kept) in [
+        ("earlier.db", accepted(8, "mine"), accepted(8, "mine")),
+        ("later.db", accepted(10, "mine"), accepted(9, "new kernel")),
+    ] {
+        let mut other = filled(&dir.path().join(name));
+        other.acknowledge(&own).expect("kept");
+        assert_eq!(into(name), [kept]);
+    }
+    let of_another = exported.lines().next().expect("a session").replace(
+        &format!("\"run\":\"{}", accepted(0, "").run),
+        "\"run\":\"00000000-0000-0000-0000-000000000000",
+    );
+    fs::write(dir.path().join("odd.json"), of_another).expect("written");
+    let line = refused(dir.path(), &["--db", "copy.db", "import", "odd.json"]);
+    assert!(line.ends_with("which is not in it"), "{line}");
+}
+
+#[test]
 fn exports_one_session_or_one_run() {
     let dir = tempdir().expect("a folder");
     drop(filled(&dir.path().join("results.db")));
@@ -131,7 +173,7 @@ fn exports_one_session_or_one_run() {
     );
     let document: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(document["format"], "vlm-bench session");
-    assert_eq!(document["version"], 1);
+    assert_eq!(document["version"], 2);
     let none = "00000000-0000-0000-0000-000000000000";
     assert_eq!(
         refused(dir.path(), &["export", "--run", none]),
@@ -236,7 +278,7 @@ fn bad_input_is_one_line_and_stores_nothing() {
     write("other.json", b"{\"format\": \"other\"}");
     write(
         "later.json",
-        b"{\"format\": \"vlm-bench session\", \"version\": 2}",
+        b"{\"format\": \"vlm-bench session\", \"version\": 3}",
     );
     write("cut.json", b"{\"format\": ");
     write("binary.json", b"{\xff\xfe");
@@ -260,7 +302,7 @@ fn bad_input_is_one_line_and_stores_nothing() {
     check("other.json", "exported session 1: its \"format\" is not");
     check(
         "later.json",
-        "exported session 1: version 2, wanted 1: update vlm-bench",
+        "exported session 1: version 3, wanted 2: update vlm-bench",
     );
     check("cut.json", "exported session 1: EOF while parsing");
     check("binary.json", "not a text file");

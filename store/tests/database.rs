@@ -4,7 +4,7 @@ mod builder;
 
 use std::fs;
 
-use builder::{failed, filled, machine, moment, run, session};
+use builder::{facts, failed, filled, machine, moment, run, session};
 use store::db::Imported;
 use store::{Db, Document, HistoricRow, Outcome, Run, RunFilter, Session};
 use tempfile::tempdir;
@@ -18,6 +18,7 @@ fn what_is_stored_is_read_again_exactly() {
     let (one, two) = (session(1), session(2));
     let ended = Session {
         finished: Some(moment(1500)),
+        end_state: Some(facts("thermal", "fair")),
         ..one.clone()
     };
     assert_eq!(db.sessions().expect("sessions"), [ended, two.clone()]);
@@ -89,7 +90,8 @@ fn only_the_newest_session_of_a_plan_can_be_resumed() {
         db.unfinished("plan", "another machine").expect("sessions"),
         None
     );
-    db.finish(session(2).id, moment(3000)).expect("finished");
+    db.finish(session(2).id, moment(3000), &facts("swap", "0 bytes"))
+        .expect("finished");
     assert_eq!(found(&db, "plan"), None);
 }
 
@@ -136,7 +138,10 @@ fn runs_that_must_not_be_stored_are_refused_whole() {
         3,
         "no half a run"
     );
-    assert!(db.finish(session(9).id, moment(0)).is_err());
+    assert!(
+        db.finish(session(9).id, moment(0), &facts("swap", "0 bytes"))
+            .is_err()
+    );
     assert!(db.begin(&one).is_err());
 }
 

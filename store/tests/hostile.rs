@@ -63,7 +63,7 @@ fn a_database_of_a_later_version() {
     sql(&path, "PRAGMA user_version = 99");
     for error in refusals(&path) {
         let text = format!(
-            "{} has schema 99, this program knows up to 4: update vlm-bench",
+            "{} has schema 99, this program knows up to 5: update vlm-bench",
             path.display()
         );
         assert_eq!(error.to_string(), text);
@@ -264,7 +264,14 @@ fn broken_cells_are_named_by_table_and_row() {
         "UPDATE session SET threads = 1 << 40",
         "table session, row ",
     );
-    check("UPDATE session SET backends = '[]'", "table session, row ");
+    for column in ["backends", "asked", "facts", "state", "end_state"] {
+        let broken = format!("UPDATE session SET {column} = '7'");
+        check(&broken, "table session, row ");
+    }
+    check(
+        &format!("UPDATE run SET version = -1 {here}"),
+        &format!("table run, row {first}: version: "),
+    );
     check(
         "UPDATE machine SET chip = 'Apple M9'",
         "table machine, row ",

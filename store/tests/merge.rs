@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use builder::{content, everything, failed, filled, machine, moment, run, session, sql, tables};
+use builder::{
+    content, everything, facts, failed, filled, machine, moment, run, session, sql, tables,
+};
 use chrono::Utc;
 use store::db::{Acknowledgement, Retention, merge};
 use store::{Db, Machine, Outcome, RunFilter, Session};
@@ -37,7 +39,8 @@ fn third(path: &Path) {
     let two = session(2);
     db.begin(&two).expect("begun");
     db.insert(&run(&two, 7)).expect("inserted");
-    db.finish(two.id, moment(2600)).expect("finished");
+    db.finish(two.id, moment(2600), &facts("thermal", "fair"))
+        .expect("finished");
     let history = include_str!("../../datasets/legacy/legacy-results.json");
     let history = store::legacy::parse_history(history).expect("the history");
     db.import_history(&history[2..6]).expect("imported");

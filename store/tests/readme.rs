@@ -5,7 +5,7 @@ mod builder;
 use std::path::Path;
 use std::process::Command;
 
-use builder::{moment, run, session, sql};
+use builder::{facts, moment, run, session, sql};
 use store::{Answer, Db, Metric, Outcome, Run, Sample, Session};
 use tempfile::tempdir;
 
@@ -36,7 +36,8 @@ fn example(path: &Path) {
         let answers = ["right", "blank"].map(answers).concat();
         db.insert(&plain(&session, 2, ("vision", Vec::new(), answers)))
             .expect("inserted");
-        db.finish(session.id, session.at).expect("finished");
+        db.finish(session.id, session.at, &facts("thermal", "nominal"))
+            .expect("finished");
     }
 }
 

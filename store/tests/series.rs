@@ -4,7 +4,7 @@ mod builder;
 
 use std::path::Path;
 
-use builder::{moment, run, session};
+use builder::{moment, run, session, sql};
 use store::db::Acknowledgement;
 use store::trend::State;
 use store::watch::{Meaning, watch};
@@ -149,6 +149,26 @@ fn an_id_and_its_acceptance_outlive_later_nights() {
     assert_eq!(later[0].id, first.id);
     assert_eq!(later[0].accepted.as_deref(), Some("new kernel"));
     assert_eq!(db.verify().expect("read"), Vec::<String>::new());
+}
+
+#[test]
+fn another_version_of_a_scenario_is_no_change_of_the_model() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("results.db");
+    let slower = |day| if day > 12 { 1.5 } else { 1.0 };
+    nights(&path, slower, 24);
+    let found = || {
+        watch(
+            &Db::open(&path).expect("ours").series().expect("series"),
+            &[],
+        )
+    };
+    assert!(!found().findings.is_empty(), "slower, and of one version");
+    sql(
+        &path,
+        "UPDATE run SET version = 3 WHERE at >= (SELECT at FROM run ORDER BY at LIMIT 1 OFFSET 12)",
+    );
+    assert_eq!(found().findings, []);
 }
 
 #[test]

@@ -10,10 +10,11 @@ use store::db::merge;
 use store::{Db, Error, RunFilter};
 use tempfile::tempdir;
 
-const SCHEMAS: [(u32, &str); 3] = [
+const SCHEMAS: [(u32, &str); 4] = [
     (1, include_str!("data/schema-1.sql")),
     (2, include_str!("data/schema-2.sql")),
     (3, include_str!("data/schema-3.sql")),
+    (4, include_str!("data/schema-4.sql")),
 ];
 
 /// The file that a dump describes.
@@ -34,7 +35,7 @@ fn every_earlier_schema_is_upgraded_without_loss() {
         let error = Db::open_existing(&path).expect_err("an older schema");
         assert!(matches!(error, Error::TooOld { .. }), "{error}");
         drop(Db::open(&path).expect("upgraded"));
-        // What a schema had no table for cannot be there.
+        // What a schema had no table or column for cannot be there.
         let wanted = dir.path().join(format!("wanted-{}.db", schema.0));
         fs::copy(&today, &wanted).expect("copied");
         if schema.0 < 2 {
@@ -43,6 +44,11 @@ fn every_earlier_schema_is_upgraded_without_loss() {
         if schema.0 < 3 {
             sql(&wanted, "DELETE FROM acknowledgement");
         }
+        sql(
+            &wanted,
+            "UPDATE session SET asked = '{}', facts = '{}', state = '{}', end_state = NULL;
+             UPDATE run SET version = NULL, argument = NULL",
+        );
         assert_eq!(content(&path), content(&wanted), "schema {}", schema.0);
         let definition =
             "SELECT name || sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";

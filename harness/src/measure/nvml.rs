@@ -45,6 +45,12 @@ impl Gpu {
         self.0.energy_mj()
     }
 
+    /// The driver's version.
+    #[must_use]
+    pub fn driver(&self) -> Option<String> {
+        self.0.driver()
+    }
+
     /// What holds the clocks back right now, in NVIDIA's words; empty where nothing does.
     #[must_use]
     pub fn held_back_by(&self) -> Option<Vec<&'static str>> {
@@ -73,6 +79,10 @@ mod system {
         }
 
         pub(super) const fn energy_mj(&self) -> Option<u64> {
+            match *self {}
+        }
+
+        pub(super) const fn driver(&self) -> Option<String> {
             match *self {}
         }
 
@@ -123,6 +133,11 @@ mod system {
                 total: memory.total.saturating_sub(memory.reserved),
                 free: memory.free,
             })
+        }
+
+        pub(super) fn driver(&self) -> Option<String> {
+            let version = self.nvml.sys_driver_version().ok()?;
+            Some(format!("NVIDIA {version}"))
         }
 
         pub(super) fn memory_of(&self, pid: u32) -> Option<u64> {

@@ -20,6 +20,7 @@ pub(crate) fn planned(scenario: &str) -> Planned {
         revision: "r".to_owned(),
         weight_files: Vec::new(),
         weight_bytes: 0,
+        argument: String::new(),
         server: None,
     };
     let epochs = scenario.epochs(Profile::Quick);

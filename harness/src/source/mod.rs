@@ -48,6 +48,8 @@ pub enum Network {
 pub struct Model {
     /// Name in tables.
     pub name: String,
+    /// What it was asked for by: a name, a folder, a repository.
+    pub argument: String,
     /// Folder in the published layout.
     pub dir: PathBuf,
     /// `embedded`, `published`, `local`, `dummy` or `served`.
@@ -69,6 +71,7 @@ impl Model {
         weights: &'static str,
         revision: String,
     ) -> Result<Self> {
+        let name = name.into();
         let weight_files = weight_files(&dir)?;
         let weight_bytes = weight_files
             .iter()
@@ -76,7 +79,8 @@ impl Model {
             .map(|f| f.len())
             .sum();
         Ok(Self {
-            name: name.into(),
+            argument: name.clone(),
+            name,
             dir,
             weights,
             revision,
@@ -141,6 +145,13 @@ pub fn embedded_names() -> Result<Vec<String>> {
 /// # Errors
 /// When it is not known, or known but cannot be had: one line that says what to do.
 pub fn resolve(wanted: &str, weights: WeightsChoice, network: Network) -> Result<Model> {
+    Ok(Model {
+        argument: wanted.to_owned(),
+        ..found(wanted, weights, network)?
+    })
+}
+
+fn found(wanted: &str, weights: WeightsChoice, network: Network) -> Result<Model> {
     let is_path = wanted.contains(['/', '\\']) || wanted == "." || wanted == "..";
     if is_path && Path::new(wanted).is_dir() {
         return folder(PathBuf::from(wanted), "local", weights);

@@ -1,14 +1,14 @@
 //! The guide of our own runs: every line of it derived from figures, with the rule that gave it.
 
 use super::{Line, Method, View};
-use store::summary::{EXPONENTS, Recommendation, Row, recommend};
+use store::summary::{self, AVOID, EXPONENTS, Recommendation, Row, recommend};
 
 use crate::archive::{Entry, Place};
-use crate::columns::{AVOID, Cell, cells};
+use crate::columns::{Cell, cells};
 use crate::notes::legend;
 use crate::pipe::Summary;
 use crate::table::newest;
-use crate::text::{markdown, one_line, shell};
+use crate::text::{markdown, one_line};
 
 pub(super) fn view(place: &Place) -> View {
     let entries = place.entries();
@@ -35,10 +35,12 @@ fn summary(place: &Place, entries: &[Entry]) -> Summary {
          mean of the shares right with and without a picture and of what is retained at turn 4, the others are the \
          best model's figure over this one's."
     );
-    let mut summary = Summary::new(entries);
+    let Summary { table, notes } = Summary::new(entries);
     let about = about.into_iter().chain([utility]);
-    summary.notes = about.chain(summary.notes).collect();
-    summary
+    Summary {
+        table,
+        notes: about.chain(notes).collect(),
+    }
 }
 
 /// The loading method of every entry: the command that measures it, and what that gave.
@@ -63,8 +65,8 @@ fn method(entry: &Entry, cells: &[Cell]) -> Method {
         figures,
         format!("# {}", entry.variant().join(", ")),
     ];
-    if !entry.revision.is_empty() {
-        lines.push(format!("# Revision: {}", one_line(&entry.revision)));
+    if !entry.row.revision.is_empty() {
+        lines.push(format!("# Revision: {}", one_line(&entry.row.revision)));
     }
     Method {
         model: markdown(&entry.row.model),
@@ -73,45 +75,10 @@ fn method(entry: &Entry, cells: &[Cell]) -> Method {
     }
 }
 
-/// The command that measures this entry again.
+/// The command that measures this entry again, by the newest of its sessions.
 fn command(entry: &Entry) -> String {
-    let row = &entry.row;
-    let [model, backend, device] = [&row.model, &row.backend, &row.device].map(|text| shell(text));
-    if row.weights == "served" {
-        return format!(
-            "cargo harness run --backend openai --url http://HOST:PORT --model {model}"
-        );
-    }
-    let weights = if row.weights == "dummy" {
-        " --weights dummy"
-    } else {
-        ""
-    };
-    let profile = entry
-        .sessions
-        .last()
-        .map_or("quick", |session| session.profile.as_str());
-    let profile = shell(profile);
-    let model = match entry.revision.as_str() {
-        revision if row.weights == "published" && !revision.is_empty() => {
-            shell(&format!("{}@{revision}", row.model))
-        }
-        _ => model,
-    };
-    format!(
-        "cargo harness run --model {model} --backend {backend} --device {device} --profile {profile}{weights}{}",
-        reproducing(&row.status.rule)
-    )
-}
-
-/// The scenario that shows again what a status speaks against.
-fn reproducing(rule: &str) -> &'static str {
-    match rule {
-        "R2" | "R3" => " --scenario vision",
-        "R4" => " --scenario state-drift",
-        "R5" => " --scenario cold-load --scenario warm-inference",
-        _ => "",
-    }
+    let session = entry.sessions.last();
+    session.map_or_else(String::new, |session| summary::command(&entry.row, session))
 }
 
 /// A subject in a list: the model, with its variant where the model alone is not unique.

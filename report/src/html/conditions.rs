@@ -29,7 +29,8 @@ fn known(session: &Session) -> Vec<(String, String)> {
     let named = named.map(|(name, value)| (name.to_owned(), value));
     let backends = environment.backends.iter();
     let backends = backends.map(|(name, version)| (name.clone(), version.clone()));
-    named.into_iter().chain(backends).collect()
+    let facts = environment.facts.clone();
+    named.into_iter().chain(backends).chain(facts).collect()
 }
 
 /// Sessions whose conditions differ from those of the one before of the same suite, profile and branch, oldest first;
@@ -77,7 +78,7 @@ fn differences(before: &Session, after: &Session) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use store::{Environment, Machine};
+    use store::{Asked, Environment, Facts, Machine};
 
     fn session(profile: &str, power: &str, backends: &[(&str, &str)]) -> Session {
         let backends = backends.iter();
@@ -94,6 +95,7 @@ mod tests {
             power: power.to_owned(),
             release: true,
             threads: 4,
+            facts: Facts::default(),
         };
         Session {
             id: store::Uuid::from_u128(1),
@@ -112,6 +114,9 @@ mod tests {
                 os: "macOS 15".to_owned(),
             },
             environment,
+            asked: Asked::default(),
+            state: Facts::default(),
+            end_state: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Sessions on pages: their files, what was true of them, and the list of those of a machine.
 
 use serde::Serialize;
-use store::Session;
+use store::{Facts, Session};
 
 use crate::archive::{Place, commit};
 use crate::text::one_line;
@@ -73,6 +73,8 @@ pub(super) fn facts(session: &Session) -> Vec<Fact> {
         None => "cut off, can be resumed",
     };
     let build = if environment.release { "" } else { "debug" };
+    let seed = session.asked.seed.map(|seed| seed.to_string());
+    let end = session.end_state.as_ref();
     let facts = [
         ("Key", session.machine.key()),
         ("Session", at(session)),
@@ -86,10 +88,20 @@ pub(super) fn facts(session: &Session) -> Vec<Fact> {
         ("System", environment.os_build.clone()),
         ("Power", environment.power.clone()),
         ("Threads", environment.threads.to_string()),
+        ("Seed", seed.unwrap_or_default()),
+        ("Besides", listed(&environment.facts)),
+        ("At the start", listed(&session.state)),
+        ("At the end", end.map(listed).unwrap_or_default()),
         ("State", state.to_owned()),
     ];
     let known = facts.into_iter().filter(|(_, detail)| !detail.is_empty());
     known.map(|(term, detail)| fact(term, &detail)).collect()
+}
+
+/// `load 0.12, swap used 0 bytes`.
+fn listed(facts: &Facts) -> String {
+    let each = facts.iter().map(|(name, text)| format!("{name} {text}"));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// A fact, its detail made safe.

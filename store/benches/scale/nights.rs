@@ -7,7 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use store::stats::Rng;
 use store::{
-    Answer, Cell, Document, Environment, Machine, Metric, Outcome, Run, Sample, Session, Unit, Uuid,
+    Answer, Asked, Cell, Document, Environment, Facts, Machine, Metric, Outcome, Run, Sample,
+    Session, Unit, Uuid,
 };
 
 use Metric as M;
@@ -163,7 +164,11 @@ impl Nights {
                 power: "ac".to_owned(),
                 release: true,
                 threads: 4,
+                facts: Facts::default(),
             },
+            asked: Asked::default(),
+            state: Facts::default(),
+            end_state: None,
         }
     }
 
@@ -197,12 +202,14 @@ impl Nights {
             cell: Cell {
                 model: MODELS[model].to_owned(),
                 scenario: shape.name.to_owned(),
+                version: Some(1),
                 backend: BACKENDS[backend].to_owned(),
                 device: "metal".to_owned(),
                 precision: "f16 (4-bit/64 weights, as stored)".to_owned(),
                 weights: "embedded".to_owned(),
                 revision: "0123456789abcdef".to_owned(),
             },
+            argument: None,
             outcome: Outcome::Measured {
                 samples,
                 voids: Vec::new(),

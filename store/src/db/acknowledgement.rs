@@ -1,14 +1,17 @@
 //! Changes that somebody has looked at and accepted.
 
 use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Db;
 use super::cells::{Cells, stamp};
+use super::write::Problem;
 use crate::error::{Error, Result};
 
 /// The acceptance of one change of one series.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// [`Group::key`](crate::series::Group::key) of the series.
     pub series: String,
@@ -20,17 +23,42 @@ pub struct Acknowledgement {
     pub reason: String,
 }
 
+fn subject(accepted: &Acknowledgement) -> String {
+    format!("acknowledgement of run {}", accepted.run)
+}
+
+/// The reason, where it is one.
+fn reason(accepted: &Acknowledgement) -> Result<&str> {
+    let reason = accepted.reason.trim();
+    match reason.is_empty() || reason.contains(char::is_control) {
+        true => Err(Error::refused(
+            subject(accepted),
+            "it needs a reason of one line",
+        )),
+        false => Ok(reason),
+    }
+}
+
+/// Keeps one that another database holds. Where two people accepted one change, as when databases are merged:
+/// the earlier stays, of one time the one whose reason sorts first.
+pub(super) fn adopt(tx: &Connection, accepted: &Acknowledgement) -> Result<(), Problem> {
+    let query = "INSERT INTO acknowledgement (series, run, at, reason) VALUES (?1, ?2, ?3, ?4)
+        ON CONFLICT DO UPDATE SET at = excluded.at, reason = excluded.reason
+        WHERE (excluded.at, excluded.reason) < (at, reason)";
+    let (run, at) = (accepted.run.to_string(), stamp(accepted.at)?);
+    let row = (&accepted.series, run, at, reason(accepted)?);
+    tx.prepare_cached(query)?.execute(row)?;
+    Ok(())
+}
+
 impl Db {
     /// Keeps an acceptance.
     ///
     /// # Errors
     /// [`Error::Refused`] without a reason of one line, and for a change that is accepted already.
     pub fn acknowledge(&mut self, accepted: &Acknowledgement) -> Result<()> {
-        let subject = format!("acknowledgement of run {}", accepted.run);
-        let reason = accepted.reason.trim();
-        if reason.is_empty() || reason.contains(char::is_control) {
-            return Err(Error::refused(subject, "it needs a reason of one line"));
-        }
+        let subject = subject(accepted);
+        let reason = reason(accepted)?;
         self.change(&subject, |tx| {
             let known = tx.query_row(
                 "SELECT count(*) FROM acknowledgement WHERE series = ?1 AND run = ?2",

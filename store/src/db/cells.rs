@@ -77,6 +77,13 @@ impl<'r> Cells<'r> {
         serde_json::from_str(&text).map_err(|error| self.wrong(column, error))
     }
 
+    pub(super) fn json_or_none<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
+        match self.get::<Option<String>>(column)? {
+            None => Ok(None),
+            Some(_) => self.json(column).map(Some),
+        }
+    }
+
     pub(super) fn id(&self, column: &str) -> Result<Uuid> {
         self.parsed(column)
     }

@@ -18,8 +18,8 @@ use super::schema::{Table, tables};
 use super::{Db, Imported};
 use crate::error::{Error, Result};
 
-/// The one column that may be filled in later.
-const FOLLOWS: (&str, &str) = ("session", "finished");
+/// The columns that may be filled in later.
+const FOLLOW: [(&str, &str); 2] = [("session", "finished"), ("session", "end_state")];
 
 /// The table in which two people may have written of one thing.
 const ACCEPTED: &str = "acknowledgement";
@@ -191,14 +191,15 @@ impl Union<'_> {
         found.ok_or_else(|| self.clash(table, row))
     }
 
-    /// Whether a known row is equal; of one column the value that is there is taken.
+    /// Whether a known row is equal; of what follows later, the value that is there is taken.
     fn same_row(&self, table: &Table, theirs: &Row, ours: &Row) -> Result<bool> {
         for column in table.kept() {
             let name = table.columns[column].as_str();
+            let follows = FOLLOW.contains(&(table.name.as_str(), name));
             match (&theirs[column], &ours[column]) {
                 (new, old) if new == old => {}
-                (Value::Null, _) if (table.name.as_str(), name) == FOLLOWS => {}
-                (new, Value::Null) if (table.name.as_str(), name) == FOLLOWS => {
+                (Value::Null, _) if follows => {}
+                (new, Value::Null) if follows => {
                     set(&self.target.conn, table, (column, new), theirs)
                         .map_err(|e| self.ours(e))?;
                 }

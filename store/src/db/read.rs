@@ -199,6 +199,7 @@ impl Db {
             at: cells.time("at")?,
             wall_s: cells.get("wall_s")?,
             cell: cell(cells)?,
+            argument: cells.get("argument")?,
             outcome,
             answers: Vec::new(),
             remarks: Vec::new(),
@@ -281,7 +282,11 @@ fn session(cells: &Cells<'_>, machine_cells: &Cells<'_>) -> Result<Session> {
             power: cells.get("power")?,
             release: cells.get("release_build")?,
             threads: cells.get("threads")?,
+            facts: cells.json("facts")?,
         },
+        asked: cells.json("asked")?,
+        state: cells.json("state")?,
+        end_state: cells.json_or_none("end_state")?,
     })
 }
 
@@ -306,6 +311,7 @@ pub(super) fn cell(cells: &Cells<'_>) -> Result<Cell> {
     Ok(Cell {
         model: cells.get("model")?,
         scenario: cells.get("scenario")?,
+        version: cells.get("version")?,
         backend: cells.get("backend")?,
         device: cells.get("device")?,
         precision: cells.get("precision")?,

@@ -246,8 +246,8 @@ impl<'a> Question<'a> {
 }
 
 /// What [`Taken::add`] reads.
-const NIGHT: &str = "id, session, number, at, model, scenario, backend, device, precision, weights,
-    revision";
+const NIGHT: &str = "id, session, number, at, model, scenario, version, backend, device, precision,
+    weights, revision";
 
 /// What of a group is the session's and not the cell's.
 #[derive(PartialEq, Eq, Hash)]
@@ -304,6 +304,15 @@ impl Told {
     }
 }
 
+/// What makes the past no measure for a run of this cell.
+fn conditions(cell: &Cell, told: &str) -> String {
+    let version = cell
+        .version
+        .map(|version| format!("{} {version}, ", cell.scenario));
+    let version = version.unwrap_or_default();
+    format!("{version}weights {}, {told}", cell.revision)
+}
+
 impl Taken {
     fn add(&mut self, cells: &Cells<'_>, told: &HashMap<Uuid, Told>) -> Result<()> {
         let session = cells.id("session")?;
@@ -315,12 +324,9 @@ impl Taken {
             session,
             at: cells.time("at")?,
             commit: told.commit.clone(),
-            conditions: format!("weights {}, {}", cell.revision, told.conditions),
+            conditions: conditions(&cell, &told.conditions),
         };
-        let cell = Cell {
-            revision: String::new(),
-            ..cell
-        };
+        let cell = cell.in_series();
         let new = self.groups.len();
         self.of
             .push(*self.groups.entry((told.shared, cell)).or_insert(new));

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Transaction, TransactionBehavior, named_params};
 use uuid::Uuid;
 
+use super::acknowledgement::adopt;
 use super::cells::{json, stamp};
 use super::open::sql;
 use super::pack::pack;
@@ -14,7 +15,7 @@ use super::prune::thinned;
 use super::{Db, Imported, RunFilter, sheet};
 use crate::document::Document;
 use crate::error::{Error, Result};
-use crate::run::{Machine, Outcome, Remark, Run, Sample, Session, Void};
+use crate::run::{Facts, Machine, Outcome, Remark, Run, Sample, Session, Void};
 use crate::series::figure_of;
 
 impl Db {
@@ -26,12 +27,13 @@ impl Db {
         self.change(&format!("session {}", session.id), |tx| begin(tx, session))
     }
 
-    /// Marks a session as complete.
+    /// Marks a session as complete: its end, and how the machine was then.
     ///
     /// # Errors
     /// [`Error::Refused`] for one that is not there.
-    pub fn finish(&mut self, session: Uuid, at: DateTime<Utc>) -> Result<()> {
-        self.change(&format!("session {session}"), |tx| finish(tx, session, at))
+    pub fn finish(&mut self, session: Uuid, at: DateTime<Utc>, state: &Facts) -> Result<()> {
+        let subject = format!("session {session}");
+        self.change(&subject, |tx| finish(tx, session, (at, Some(state))))
     }
 
     /// Stores a run whole, or not at all. When this returns, the run survives a crash.
@@ -89,7 +91,7 @@ impl Db {
             (Some(known), at) => {
                 same_session(known, session)?;
                 if let (None, Some(at)) = (known.finished, at) {
-                    finish(tx, session.id, at)?;
+                    finish(tx, session.id, (at, session.end_state.as_ref()))?;
                 }
             }
         }
@@ -105,6 +107,8 @@ impl Db {
                 Some(_) => return Err(other_content(&format!("run {}", run.id)).into()),
             }
         }
+        let accepted = document.acknowledgements.iter();
+        { accepted }.try_for_each(|accepted| adopt(tx, accepted))?;
         Ok(imported)
     }
 
@@ -184,17 +188,15 @@ fn same_run(stored: &Run, new: &Run) -> bool {
 
 /// Equal but for the end, which one side may not know yet.
 fn same_session(known: &Session, new: &Session) -> Result<()> {
-    let ended = Session {
-        finished: new.finished.or(known.finished),
-        ..known.clone()
-    };
-    let wanted = Session {
-        finished: ended.finished,
-        ..new.clone()
+    let end = if known.finished.is_none() { new } else { known };
+    let ended = |session: &Session| Session {
+        finished: end.finished,
+        end_state: end.end_state.clone(),
+        ..session.clone()
     };
     let clash =
         known.finished.is_some() && new.finished.is_some() && known.finished != new.finished;
-    if ended != wanted || clash {
+    if ended(known) != ended(new) || clash {
         return Err(other_content(&format!("session {}", new.id)));
     }
     Ok(())
@@ -221,9 +223,11 @@ fn begin(tx: &Connection, session: &Session) -> Result<(), Problem> {
     let environment = &session.environment;
     tx.prepare_cached(
         "INSERT INTO session (id, at, finished, plan, suite, profile, machine, commit_id, branch,
-            dirty, backends, harness, compiler, os_build, power, release_build, threads)
+            dirty, backends, harness, compiler, os_build, power, release_build, threads, asked, facts,
+            state, end_state)
          VALUES (:id, :at, :finished, :plan, :suite, :profile, :machine, :commit_id, :branch,
-            :dirty, :backends, :harness, :compiler, :os_build, :power, :release_build, :threads)",
+            :dirty, :backends, :harness, :compiler, :os_build, :power, :release_build, :threads, :asked,
+            :facts, :state, :end_state)",
     )?
     .execute(named_params! {
         ":id": session.id.to_string(),
@@ -243,6 +247,10 @@ fn begin(tx: &Connection, session: &Session) -> Result<(), Problem> {
         ":power": environment.power,
         ":release_build": environment.release,
         ":threads": environment.threads,
+        ":asked": json("asked", &session.asked)?,
+        ":facts": json("facts", &environment.facts)?,
+        ":state": json("state", &session.state)?,
+        ":end_state": end_state(session.end_state.as_ref())?,
     })?;
     Ok(())
 }
@@ -269,10 +277,18 @@ pub(super) fn machine(tx: &Connection, machine: &Machine) -> Result<(), Problem>
     Ok(())
 }
 
-fn finish(tx: &Connection, session: Uuid, at: DateTime<Utc>) -> Result<(), Problem> {
+fn end_state(state: Option<&Facts>) -> Result<Option<String>> {
+    state.map(|state| json("end_state", state)).transpose()
+}
+
+fn finish(
+    tx: &Connection,
+    session: Uuid,
+    (at, state): (DateTime<Utc>, Option<&Facts>),
+) -> Result<(), Problem> {
     let changed = tx
-        .prepare_cached("UPDATE session SET finished = ?2 WHERE id = ?1")?
-        .execute((session.to_string(), stamp(at)?))?;
+        .prepare_cached("UPDATE session SET finished = ?2, end_state = ?3 WHERE id = ?1")?
+        .execute((session.to_string(), stamp(at)?, end_state(state)?))?;
     if changed == 0 {
         return Err(Error::refused(format!("end of session {session}"), "it was not begun").into());
     }
@@ -286,10 +302,10 @@ fn insert(tx: &Connection, run: &Run) -> Result<(), Problem> {
         Outcome::Failed { stage, message } => ("failed", Some(stage.name()), Some(message)),
     };
     tx.prepare_cached(
-        "INSERT INTO run (id, session, sheet, at, wall_s, model, scenario, backend, device,
-            precision, weights, revision, outcome, stage, message)
-         VALUES (:id, :session, :sheet, :at, :wall_s, :model, :scenario, :backend, :device, :precision,
-            :weights, :revision, :outcome, :stage, :message)",
+        "INSERT INTO run (id, session, sheet, at, wall_s, model, scenario, version, backend, device,
+            precision, weights, revision, argument, outcome, stage, message)
+         VALUES (:id, :session, :sheet, :at, :wall_s, :model, :scenario, :version, :backend, :device,
+            :precision, :weights, :revision, :argument, :outcome, :stage, :message)",
     )?
     .execute(named_params! {
         ":id": run.id.to_string(),
@@ -299,11 +315,13 @@ fn insert(tx: &Connection, run: &Run) -> Result<(), Problem> {
         ":wall_s": run.wall_s,
         ":model": cell.model,
         ":scenario": cell.scenario,
+        ":version": cell.version,
         ":backend": cell.backend,
         ":device": cell.device,
         ":precision": cell.precision,
         ":weights": cell.weights,
         ":revision": cell.revision,
+        ":argument": run.argument,
         ":outcome": outcome,
         ":stage": stage,
         ":message": message,

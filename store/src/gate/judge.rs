@@ -231,13 +231,27 @@ fn failure(what: &str, run: &Run) -> String {
 
 /// Why figures of two cells of one name must not be compared.
 fn other(head: &Cell, base: &Cell) -> Option<String> {
-    let pairs = [
-        ("kind of weights", &base.weights, &head.weights),
-        ("weights", &base.revision, &head.revision),
-        ("precision", &base.precision, &head.precision),
+    let texts = |cell: &Cell| {
+        let version = cell
+            .version
+            .map_or_else(|| "not known".to_owned(), |v| v.to_string());
+        [
+            version,
+            format!("{:?}", cell.weights),
+            format!("{:?}", cell.revision),
+            format!("{:?}", cell.precision),
+        ]
+    };
+    let names = [
+        "version of the scenario",
+        "kind of weights",
+        "weights",
+        "precision",
     ];
-    let (what, base, head) = pairs.into_iter().find(|(_, base, head)| base != head)?;
-    Some(format!("other {what}: {base:?} before, {head:?} now"))
+    let pairs = texts(base).into_iter().zip(texts(head));
+    let mut pairs = names.iter().zip(pairs);
+    let (what, (base, head)) = pairs.find(|(_, (base, head))| base != head)?;
+    Some(format!("other {what}: {base} before, {head} now"))
 }
 
 /// One cell, with its comparable runs.

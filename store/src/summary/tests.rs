@@ -12,6 +12,7 @@ fn run(scenario: &str, outcome: Outcome) -> Run {
     let cell = Cell {
         model: "tiny".to_owned(),
         scenario: scenario.to_owned(),
+        version: Some(1),
         backend: "candle".to_owned(),
         device: "cpu".to_owned(),
         precision: "f32".to_owned(),
@@ -25,6 +26,7 @@ fn run(scenario: &str, outcome: Outcome) -> Run {
         at,
         wall_s: 1.0,
         cell,
+        argument: None,
         outcome,
         answers: Vec::new(),
         remarks: Vec::new(),

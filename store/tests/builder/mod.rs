@@ -7,8 +7,8 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use store::db::{Acknowledgement, Noise};
 use store::{
-    Answer, Cell, Environment, Machine, Metric, Outcome, Remark, RemarkKind, Run, Sample, Session,
-    Stage, Uuid, Void,
+    Answer, Asked, Cell, Environment, Facts, Machine, Metric, Outcome, Remark, RemarkKind, Run,
+    Sample, Session, Stage, Uuid, Void,
 };
 
 pub(crate) fn moment(second: i64) -> DateTime<Utc> {
@@ -27,6 +27,10 @@ pub(crate) fn machine() -> Machine {
         arch: "aarch64".to_owned(),
         os: "macOS 15".to_owned(),
     }
+}
+
+pub(crate) fn facts(name: &str, text: &str) -> Facts {
+    Facts::from([(name.to_owned(), text.to_owned())])
 }
 
 pub(crate) fn session(number: u32) -> Session {
@@ -49,7 +53,16 @@ pub(crate) fn session(number: u32) -> Session {
             power: "ac".to_owned(),
             release: true,
             threads: 4,
+            facts: facts("features", "candle"),
         },
+        asked: Asked {
+            seed: Some(u64::MAX),
+            suite: Some("my \"suite\".toml".to_owned()),
+            precision: Some("f32".to_owned()),
+            server: None,
+        },
+        state: facts("thermal", "nominal"),
+        end_state: None,
     }
 }
 
@@ -79,6 +92,7 @@ pub(crate) fn run(session: &Session, number: u32) -> Run {
         at: session.at + TimeDelta::seconds(i64::from(number)),
         wall_s: 1.5,
         cell: cell("warm"),
+        argument: Some("tiny, \"quoted\"@abc".to_owned()),
         outcome: Outcome::Measured {
             samples,
             voids: vec![
@@ -135,6 +149,7 @@ fn cell(scenario: &str) -> Cell {
     Cell {
         model: "tiny, \"quoted\"".to_owned(),
         scenario: scenario.to_owned(),
+        version: Some(2),
         backend: "candle".to_owned(),
         device: "cpu".to_owned(),
         precision: "f32 (bf16 weights)".to_owned(),
@@ -150,7 +165,8 @@ pub(crate) fn filled(path: &Path) -> store::Db {
     db.begin(&one).expect("begun");
     db.insert(&run(&one, 1)).expect("inserted");
     db.insert(&failed(&one, 2)).expect("inserted");
-    db.finish(one.id, moment(1500)).expect("finished");
+    db.finish(one.id, moment(1500), &facts("thermal", "fair"))
+        .expect("finished");
     db.begin(&two).expect("begun");
     db.insert(&run(&two, 1)).expect("inserted");
     db

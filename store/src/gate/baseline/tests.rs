@@ -1,5 +1,5 @@
 use super::*;
-use crate::run::{Environment, Machine};
+use crate::run::{Asked, Environment, Facts, Machine};
 use chrono::{DateTime, TimeDelta};
 use uuid::Uuid;
 
@@ -26,6 +26,9 @@ fn session(number: u32) -> Session {
             branch: Some("main".to_owned()),
             ..Environment::default()
         },
+        asked: Asked::default(),
+        state: Facts::default(),
+        end_state: None,
     }
 }
 
