@@ -93,11 +93,18 @@ pub struct Neighbour {
     pub weight_bytes: u64,
 }
 
+/// Begins what a worker says whose scenario is of another version than the one it is asked for: an `ab`
+/// of two builds must not compare what is not the same.
+pub const OTHER_VERSION: &str = "other version of the scenario";
+
 /// What one worker is to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Scenario name.
     pub scenario: String,
+    /// Version of the scenario.
+    #[serde(default)]
+    pub version: u32,
     /// Which epoch of it.
     pub epoch: Epoch,
     /// Folder of the model.

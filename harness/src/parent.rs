@@ -59,6 +59,7 @@ pub fn run_epoch(
     let residency = prepare(job.epoch.cache, &planned.model.weight_files);
     let task = Task {
         scenario: planned.scenario.name().to_owned(),
+        version: planned.scenario.version(),
         epoch: job.epoch.clone(),
         model: planned.model.dir.clone(),
         backend: planned.backend,

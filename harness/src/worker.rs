@@ -9,7 +9,7 @@ use store::Stage;
 
 use crate::measure::qos::{self, Side};
 use crate::measure::{Clock, now_ns};
-use crate::message::{Line, MAX_LINE, Message, Task, one_line, read_line};
+use crate::message::{Line, MAX_LINE, Message, OTHER_VERSION, Task, one_line, read_line};
 use crate::models::{self, Place};
 use crate::probes::ProbeSet;
 use crate::scenarios::probe::{Other, OwnProcess, ServerProcesses};
@@ -97,9 +97,22 @@ fn say(message: &Message) {
     }
 }
 
+/// The scenario that is asked for, where this program's is the same.
+fn scenario(task: &Task) -> Result<&'static dyn Scenario, String> {
+    let scenario = scenarios::find(&task.scenario)?;
+    let (asked, own) = (task.version, scenario.version());
+    match asked == own {
+        true => Ok(scenario),
+        false => Err(format!(
+            "{OTHER_VERSION}: {asked} of {} was asked for, this program has {own}",
+            task.scenario
+        )),
+    }
+}
+
 /// One epoch; the footprint at its end, in bytes, and the time inside the model.
 fn work(task: &Task) -> Result<(Option<u64>, Duration), (Stage, String)> {
-    let scenario = scenarios::find(&task.scenario).map_err(|error| (Stage::Start, error))?;
+    let scenario = scenario(task).map_err(|error| (Stage::Start, error))?;
     if let Some((server, processes)) = &task.server {
         let subject = Box::new(Remote::new(server));
         let gauge = ServerProcesses(processes.clone());

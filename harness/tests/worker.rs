@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use harness::message::{Epoch, Message, Task};
 use harness::models::{Backend, Device, Precision};
+use harness::scenarios::find;
 use store::Stage;
 
 fn worker() -> Child {
@@ -26,6 +27,7 @@ fn task(scenario: &str) -> Task {
     let datasets = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets");
     Task {
         scenario: scenario.to_owned(),
+        version: find(scenario).map_or(0, |known| known.version()),
         epoch: Epoch::new("", 500),
         model: datasets.join("checkpoints/tiny-smolvlm-500m-instruct"),
         backend: Backend::Candle,
@@ -69,9 +71,22 @@ fn a_task_that_is_none_is_told_in_one_message() {
             "{said:?}"
         );
     }
-    let unknown = serde_json::to_string(&task("joy")).unwrap();
-    assert!(
-        matches!(answers_to(&unknown).last(), Some(Message::Failed { stage: Stage::Start, message }) if message.contains("unknown scenario"))
+    let check = |task: &Task, expected: &str| {
+        let said = answers_to(&serde_json::to_string(task).unwrap());
+        assert!(
+            matches!(said.last(), Some(Message::Failed { stage: Stage::Start, message }) if message.contains(expected)),
+            "{said:?}"
+        );
+    };
+    check(&task("joy"), "unknown scenario");
+    // An older or newer build would measure something else under the same name.
+    let other = Task {
+        version: 1_000_000,
+        ..task("vision")
+    };
+    check(
+        &other,
+        "other version of the scenario: 1000000 of vision was asked for",
     );
 }
 

@@ -10,7 +10,7 @@ use store::gate::{Row, counters, is_clock, name};
 use store::stats::median;
 use store::{Metric, Outcome, Sample};
 
-use crate::message::Epoch;
+use crate::message::{Epoch, OTHER_VERSION};
 use crate::parent::schedule::seed_of;
 use crate::parent::{Failure, Job, Launcher, Ledger, cool_down, run_epoch};
 use crate::plan::Planned;
@@ -85,7 +85,14 @@ impl<'a> Duel<'a> {
     /// Names the program that does not.
     pub(super) fn warm_up(&mut self, rules: &Rules) -> Result<()> {
         for (side, name) in NAMES.iter().enumerate() {
-            self.worker(rules, side, 0).map_err(|failure| {
+            let asked = self.worker(rules, side, 0);
+            if let Err(Failure { message, .. }) = &asked
+                && message.starts_with(OTHER_VERSION)
+            {
+                self.failed = Some(format!("{name}: {message}"));
+                return Ok(());
+            }
+            asked.map_err(|failure| {
                 let program = rules.launchers[side].program.display();
                 anyhow!(
                     "--{name} {program}: {}: {}; where it is an older or newer build, its workers may speak \

@@ -121,6 +121,22 @@ fn a_program_that_speaks_otherwise_is_named() {
 }
 
 #[test]
+fn a_build_with_another_version_of_the_scenario_is_not_compared() {
+    let text =
+        "other version of the scenario: 4 of warm-inference was asked for, this program has 3";
+    let older = format!(r#"{{"type":"failed","stage":"start","message":"{text}"}}"#);
+    let (cell, rules) = (cell(), rules(script(&say(&older)), build(0.1, 1)));
+    let (_, judgement) = measure(&rules, vec![Duel::new(&cell)], &mut Vec::new()).unwrap();
+    assert_eq!(judgement.verdict(), Verdict::Missing);
+    let rows: Vec<&str> = judgement
+        .rows
+        .iter()
+        .map(|row| row.reason.as_str())
+        .collect();
+    assert_eq!(rows, [format!("base: {text}")]);
+}
+
+#[test]
 fn a_build_that_breaks_on_the_way_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let count = folder.path().join("count");
