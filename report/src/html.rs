@@ -15,6 +15,7 @@ mod json;
 mod lines;
 mod model;
 mod older;
+mod outcome;
 mod outputs;
 mod plot;
 mod policy;
