@@ -5,7 +5,7 @@
 //! read). Only [`db`] knows SQL.
 
 pub mod bench;
-mod cores;
+pub mod cores;
 pub mod db;
 pub mod document;
 pub mod error;
