@@ -29,7 +29,7 @@ pub use error::{Error, Result};
 pub use legacy::{Guide, GuideNote, GuideRow, HistoricRow};
 pub use metric::{Direction, Metric, Unit};
 pub use run::{
-    Answer, BY_DESIGN, Cell, Environment, Machine, NO_TURNS, Outcome, Remark, RemarkKind, Run,
-    Sample, Session, Stage, Void,
+    Answer, BY_DESIGN, Cell, Environment, Machine, NO_ENERGY, NO_TURNS, Outcome, Remark,
+    RemarkKind, Run, Sample, Session, Stage, Void,
 };
 pub use uuid::Uuid;

@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::Value;
-use store::{Metric, Outcome, Sample, Session, Stage};
+use store::{Metric, Outcome, Remark, RemarkKind, Sample, Session, Stage};
 
-use super::case::{CELL, Case, reason, session, set, warm};
+use super::case::{CELL, Case, epochs, keep, reason, session, set, warm};
 use super::fixture;
 
 #[test]
@@ -55,6 +55,74 @@ fn what_is_not_there_is_missing() {
         }
     });
     assert!(reason(&case.row(Some("decode"), "missing", 3)).starts_with("vanished"));
+}
+
+/// A pull request and a base of which each has some metrics and may say a remark; what is printed.
+#[track_caller]
+fn told_by_one(base: &[Metric], head: &[Metric], remark: Option<&str>, code: i32) -> String {
+    let of = |session: &Session, metrics: &[Metric]| {
+        let mut run = warm(session, 1.0);
+        metrics
+            .iter()
+            .for_each(|&metric| set(&mut run, epochs(metric, 2.0)));
+        let lacks =
+            metrics.len() < base.len().max(head.len()) || metrics.contains(&Metric::LoadUnknown);
+        let remark = remark.filter(|_| lacks).map(|text| Remark {
+            kind: RemarkKind::Finding,
+            count: 1,
+            text: text.to_owned(),
+        });
+        run.remarks.extend(remark);
+        run
+    };
+    let case = Case::new(|pr, runs| *runs = vec![of(pr, head)]);
+    let main = session(8, "main");
+    keep(&case.file("told.db"), &main, &[of(&main, base)]);
+    case.check(&["--baseline", "told.db"], code)
+}
+
+#[test]
+fn what_a_machine_could_not_tell_is_open_and_never_broken() {
+    use Metric::{EnergyPerToken, LoadCold, LoadUnknown};
+    let check = |base: &[Metric], head: &[Metric], remark: Option<&str>, expected: &str| {
+        let text = told_by_one(base, head, remark, 2);
+        assert!(text.contains(expected), "{text}");
+    };
+    let stood = Some("no energy: the counter stands still");
+    let row = "inconclusive: tiny/warm-inference/candle/cpu energy_per_token: no";
+    check(
+        &[EnergyPerToken],
+        &[],
+        stood,
+        &format!("{row} energy: the counter stands still"),
+    );
+    check(
+        &[],
+        &[EnergyPerToken],
+        stood,
+        &format!("{row} baseline for energy_per_token: no energy"),
+    );
+    check(
+        &[EnergyPerToken],
+        &[],
+        None,
+        "no counter of energy that can be read now",
+    );
+    check(
+        &[LoadCold],
+        &[LoadUnknown],
+        None,
+        "load_cold: the state of the page cache was not proved",
+    );
+    check(
+        &[LoadUnknown],
+        &[LoadCold],
+        None,
+        "load_cold: no baseline for load_cold: the state of",
+    );
+    // A base that never told it knew nothing of it.
+    let text = told_by_one(&[], &[EnergyPerToken], None, 0);
+    assert!(!text.contains("energy"), "{text}");
 }
 
 #[test]

@@ -9,10 +9,11 @@ use super::decide::{Finding, decide};
 use super::exact::Bases;
 use super::history::spread;
 use super::row::{Row, Verdict};
+use super::untold::{is_counted, untold};
 use super::{exact, score};
 use crate::db::Noise as Floor;
 use crate::metric::Metric;
-use crate::run::{Cell, Outcome, Run, Sample, Session};
+use crate::run::{Cell, Outcome, Run, Sample, Session, Void};
 use crate::series::Group;
 use crate::stats::epoch_medians;
 
@@ -325,6 +326,11 @@ impl Case<'_> {
 
     /// Where the head has a figure that the base should have had; none where the base did not know it yet.
     fn no_baseline(&self, metric: Metric) -> Option<Row> {
+        if let Some(why) = untold(&self.base, metric) {
+            let reason = format!("no baseline for {metric}: {why}");
+            let open = Verdict::Inconclusive;
+            return Some(Row::bare(self.cell, Some(metric), open, reason));
+        }
         let voids = self.base.iter().flat_map(|run| run.voids());
         let void = voids
             .filter(|void| void.metric.is_none_or(|void| void == metric))
@@ -340,21 +346,25 @@ impl Case<'_> {
     }
 
     fn vanished(&self, metric: Metric) -> Row {
-        let load = matches!(metric, Metric::LoadCold | Metric::LoadWarm);
-        if load && !samples(&self.head, Metric::LoadUnknown).is_empty() {
-            let reason = "the state of the page cache was not proved this time".to_owned();
-            return Row::bare(self.cell, Some(metric), Verdict::Inconclusive, reason);
-        }
-        let why = self
-            .head
-            .iter()
-            .flat_map(|run| run.voids())
-            .rfind(|void| void.metric.is_none_or(|void| void == metric));
-        let reason = match why {
-            Some(void) => format!("void: {}", void.reason),
-            None => "vanished: the base has this figure, the head does not".to_owned(),
+        let counted = is_counted(metric);
+        let is_of = |void: &&Void| match void.metric {
+            None => !counted,
+            Some(of) => of == metric,
         };
-        Row::bare(self.cell, Some(metric), Verdict::Missing, reason)
+        let void = self.head.iter().flat_map(|run| run.voids()).rfind(is_of);
+        let (verdict, reason) = match (untold(&self.head, metric), void) {
+            (Some(why), _) => (Verdict::Inconclusive, why),
+            (None, Some(void)) => (Verdict::Missing, format!("void: {}", void.reason)),
+            (None, None) if counted => (
+                Verdict::Inconclusive,
+                "the machine has no counter of energy that can be read now".to_owned(),
+            ),
+            (None, None) => (
+                Verdict::Missing,
+                "vanished: the base has this figure, the head does not".to_owned(),
+            ),
+        };
+        Row::bare(self.cell, Some(metric), verdict, reason)
     }
 
     fn noise(&self, metric: Metric) -> Noise {
@@ -381,7 +391,7 @@ impl Case<'_> {
 }
 
 /// Runs' samples of a metric that hold a value.
-fn samples<'a>(runs: &[&'a Run], metric: Metric) -> Vec<&'a Sample> {
+pub(super) fn samples<'a>(runs: &[&'a Run], metric: Metric) -> Vec<&'a Sample> {
     let with_value = runs.iter().filter(|run| has_value(run, metric));
     with_value.filter_map(|run| run.sample(metric)).collect()
 }

@@ -21,6 +21,7 @@ mod row;
 mod score;
 pub mod signed;
 mod text;
+mod untold;
 pub mod waiver;
 pub mod waiver_file;
 
