@@ -33,7 +33,7 @@ impl Meaning {
     }
 
     /// What a move from `before` to `after` means.
-    fn of(direction: Direction, point: &ChangePoint) -> Self {
+    pub(crate) fn of(direction: Direction, point: &ChangePoint) -> Self {
         match direction {
             Direction::LowerIsBetter if point.after > point.before => Self::Regression,
             Direction::HigherIsBetter if point.after < point.before => Self::Regression,

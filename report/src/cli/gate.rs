@@ -19,7 +19,8 @@ pub(super) const BROKEN: u8 = 3;
 pub(super) const CHECK_EXAMPLES: &str = "\
 A candidate is compared with the sessions of the merge base, else with the last five of the target
 branch, on the same machine, in the same suite and profile, with the same threads, power source and kind of
-build, and without uncommitted changes. Each row says what it would have detected,
+build, and without uncommitted changes; of these with the nights since the branch last got better, or a change was
+accepted. Each row says what it would have detected,
 and what an open one needs. All rows are judged together, so that many raise no more alarms than one.
 
 Exit codes: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken (no baseline, a cell

@@ -89,9 +89,33 @@ fn what_was_accepted_begins_the_baseline_anew() {
     drop(db);
     let text = case.check(&[], 0);
     assert!(text.starts_with("pass: 3 pass"), "{text}");
+    let which =
+        "; base: the last 2 of 5 sessions, since the change of 2025-11-10 that was accepted";
+    assert!(text.contains(which), "{text}");
     // What branched off before is still compared with what it branched off from.
     let commit = session(3, "main").environment.commit.unwrap();
     case.check(&["--merge-base", &commit], 1);
+}
+
+#[test]
+fn what_the_branch_gained_is_not_lost_again_unseen() {
+    let check = |nights: std::ops::Range<u32>, (branch, head): (f64, f64), code, expected: &str| {
+        let case = Case::slower(head);
+        for day in nights {
+            let main = session(day, "main");
+            keep(&case.file("base.db"), &main, &[warm(&main, branch)]);
+        }
+        let text = case.check(&[], code);
+        assert!(text.contains(expected), "{text}");
+    };
+    let gained = "base: the last 2 of 5 sessions, since it got better by 15 % on 2025-11-10";
+    check(7..9, (0.85, 0.92), 1, gained);
+    check(7..9, (0.85, 0.85), 0, gained);
+    check(7..9, (0.85, 0.92), 1, "REGRESSED: 2 regressed");
+    check(7..10, (0.85, 0.92), 1, "the last 3 of 5 sessions");
+    // One night alone, and what got worse, begin nothing.
+    check(7..8, (0.85, 0.92), 0, "improved: 2 improved");
+    check(7..9, (1.1, 1.1), 1, "REGRESSED: 2 regressed");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod document;
 mod exact;
 mod history;
 mod judge;
+mod level;
 pub mod pairs;
 pub mod pairs_file;
 mod row;
