@@ -161,6 +161,64 @@ fn what_cannot_be_compared_is_broken() {
     check(builds.ab(&["--what"]), "--what");
 }
 
+/// Two commands that print their own times, so that every run of this says the same.
+fn duet(head: &str, format: &str, summary: &Path) -> (Option<i32>, String) {
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("harness"))
+        .args([
+            "duet",
+            "--reported",
+            "--name",
+            "parse",
+            "--base",
+            "echo 1.0",
+        ])
+        .args(["--head", head, "--format", format])
+        .env("GITHUB_STEP_SUMMARY", summary)
+        .output()
+        .unwrap();
+    (output.status.code(), stdout(&output))
+}
+
+#[test]
+fn every_format_tells_the_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.md");
+    let check = |head: &str, code: i32, reason: &str, annotation: &str| {
+        let markdown = duet(head, "markdown", &summary);
+        assert_eq!(markdown.0, Some(code), "{}", markdown.1);
+        let marked = markdown.1.starts_with("<!-- vlm-bench check -->\n");
+        assert!(marked && markdown.1.contains(reason), "{}", markdown.1);
+        assert!(!summary.exists(), "only the format github writes it");
+        let github = duet(head, "github", &summary);
+        assert_eq!(github.0, Some(code), "{}", github.1);
+        assert!(github.1.starts_with(annotation), "{}", github.1);
+        let written = fs::read_to_string(&summary).unwrap();
+        assert_eq!(written.trim_end(), markdown.1.trim_end());
+        fs::remove_file(&summary).unwrap();
+        let (_, json) = duet(head, "json", &summary);
+        let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(document["exit_code"], code);
+    };
+    check(
+        "echo 1.2",
+        1,
+        "+20.0 % [+20.0, +20.0]",
+        "::error title=REGRESSED%3A parse::inference: ",
+    );
+    check(
+        "echo 1.0",
+        0,
+        "not worse by 3.0 % (inference)",
+        "pass: 1 pass",
+    );
+    check(
+        "exit 3",
+        3,
+        "--head exit 3: failed: exit status: 3",
+        "::error title=missing%3A *::--head exit 3: failed",
+    );
+}
+
 /// The real program against itself, in its shortest scenario.
 #[test]
 fn a_program_is_not_worse_than_itself() {

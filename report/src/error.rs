@@ -51,15 +51,6 @@ pub enum Error {
     /// A TOML file that is wrong, by file, line and field.
     #[error("{0}")]
     Toml(String),
-    /// GitHub's step summary could not be written.
-    #[error("cannot write the step summary {}, unset GITHUB_STEP_SUMMARY", path.display())]
-    Summary {
-        /// The file that the variable names.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
     /// A file holds no series.
     #[error("{}, line {line}: {reason}", path.display())]
     Series {

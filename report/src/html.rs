@@ -15,6 +15,7 @@ mod json;
 mod lines;
 mod model;
 mod older;
+mod outcome;
 mod outputs;
 mod plot;
 mod policy;
@@ -28,16 +29,12 @@ mod trend;
 mod words;
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use serde::Serialize;
 use store::gate::Side;
-use store::{Db, Session};
+use store::{Db, Session, cores};
 
 use crate::archive::{Archive, Place, runs_of};
 use crate::error::{Error, Result};
@@ -89,7 +86,7 @@ pub fn write(archive: &Archive, out: &Output<'_>) -> Result<PathBuf> {
         .render("index.html", &index::page(archive, &site))?;
     make(out.folder)?;
     assets::write(out.folder, out.templates)?;
-    machines(&site, archive.db.path(), out)?;
+    machines(&site, &archive.db, out)?;
     if let Some(page) = choice::page(&site) {
         out.page(Path::new(choice::FILE), "choice.html", &page)?;
     }
@@ -158,24 +155,13 @@ fn comparison(
     Ok(runs.map(|run| run.cell.model.clone()).collect())
 }
 
-/// The pages of all machines, on all cores: each core reads for itself and takes the next machine when it is done.
-fn machines(site: &Site, db: &Path, out: &Output<'_>) -> Result<()> {
-    let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    let next = AtomicUsize::new(0);
-    let work = || -> Result<()> {
-        let db = Db::open_existing(db)?;
-        while let Some(place) = site.places.get(next.fetch_add(1, Ordering::Relaxed)) {
-            machine((&db, site), place, out)?;
-        }
-        Ok(())
-    };
-    thread::scope(|scope| {
-        let cores = cores.min(site.places.len());
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        workers
-            .into_iter()
-            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)))
-    })
+/// The pages of all machines, on all cores.
+fn machines(site: &Site, db: &Db, out: &Output<'_>) -> Result<()> {
+    let path = db.path();
+    let beside = || Db::open_existing(path).ok();
+    let work = |db: &Db, at: usize| machine((db, site), &site.places[at], out);
+    let ((), written) = cores::on_all(site.places.len(), || (db, ()), beside, work);
+    written.into_iter().collect()
 }
 
 /// The pages of a machine: its newest sessions, the last two compared, its models.

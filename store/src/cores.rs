@@ -9,7 +9,7 @@ use std::thread;
 ///
 /// Other cores work with what `other` makes there, and leave all to the rest where it makes nothing. This core
 /// works with what `own` gives, which is asked once the others have begun; what else it gives is handed on.
-pub(crate) fn on_all<'a, C: 'a, B, T: Send>(
+pub fn on_all<'a, C: 'a, B, T: Send>(
     count: usize,
     own: impl FnOnce() -> (&'a C, B),
     other: impl Fn() -> Option<C> + Sync,

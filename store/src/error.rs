@@ -1,5 +1,6 @@
 //! The one error type of this crate.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A result of this crate.
@@ -174,6 +175,9 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// What was asked for could not be printed.
+    #[error("cannot write to standard output")]
+    Print(#[source] io::Error),
 }
 
 impl Error {

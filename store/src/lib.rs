@@ -5,14 +5,16 @@
 //! read). Only [`db`] knows SQL.
 
 pub mod bench;
-mod cores;
+pub mod cores;
 pub mod db;
 pub mod document;
 pub mod error;
 pub mod gate;
 pub mod legacy;
 pub mod manual;
+pub mod markdown;
 pub mod metric;
+pub mod print;
 pub mod run;
 pub mod series;
 pub mod stats;
@@ -27,7 +29,7 @@ pub use error::{Error, Result};
 pub use legacy::{Guide, GuideNote, GuideRow, HistoricRow};
 pub use metric::{Direction, Metric, Unit};
 pub use run::{
-    Answer, Asked, BY_DESIGN, Cell, Environment, Facts, Machine, NO_TURNS, Outcome, Remark,
-    RemarkKind, Run, Sample, Session, Stage, Void,
+    Answer, Asked, BY_DESIGN, Cell, Environment, Facts, Machine, NO_ENERGY, NO_TURNS, Outcome,
+    Remark, RemarkKind, Run, Sample, Session, Stage, Void,
 };
 pub use uuid::Uuid;

@@ -310,6 +310,9 @@ pub struct Remark {
 /// Begins the remark of a run of which retention has kept one value an epoch.
 pub const THINNED: &str = "thinned by retention";
 
+/// Begins the remark of a run of which no energy could be told.
+pub const NO_ENERGY: &str = "no energy";
+
 /// Begins the reason of a [`Void`] that is nobody's fault.
 pub const BY_DESIGN: &str = "unsupported by design";
 

@@ -15,6 +15,7 @@
 //! The numbers below were chosen on simulated noise (Gaussian, with spikes, with heavy tails) and
 //! on labelled series of real builds; `benches/trends.rs` measures what they give.
 
+mod accepted;
 mod clip;
 mod level;
 mod noise;
@@ -24,6 +25,7 @@ mod sieve;
 mod tail;
 mod tracker;
 
+pub use accepted::{Accepted, trend_accepted};
 use level::Level;
 use scale::Scale;
 use tracker::Tracker;
@@ -109,11 +111,7 @@ pub struct Trend {
 /// change); no level reaches across one, and none is a change point itself.
 #[must_use]
 pub fn trend(values: &[f64], breaks: &[usize]) -> Trend {
-    let mut bounds = breaks.to_vec();
-    bounds.retain(|&at| at > 0 && at < values.len());
-    bounds.extend([0, values.len()]);
-    bounds.sort_unstable();
-    bounds.dedup();
+    let bounds = bounds(values.len(), breaks);
     let mut whole = Trend::default();
     for pair in bounds.windows(2) {
         let part = epoch(values, (pair[0], pair[1]), pair[1] == values.len());
@@ -124,16 +122,23 @@ pub fn trend(values: &[f64], breaks: &[usize]) -> Trend {
     whole
 }
 
+/// The ends of a series of so many nights, and all breaks within, in order.
+fn bounds(nights: usize, breaks: &[usize]) -> Vec<usize> {
+    let within = breaks.iter().copied().filter(|&at| at > 0 && at < nights);
+    let mut bounds: Vec<usize> = within.chain([0, nights]).collect();
+    bounds.sort_unstable();
+    bounds.dedup();
+    bounds
+}
+
 /// The part of a series between two breaks. Only at the end of the series can a night be suspect.
 fn epoch(values: &[f64], (from, to): (usize, usize), last: bool) -> Trend {
-    let nights: Vec<usize> = (from..to).filter(|&at| values[at].is_finite()).collect();
-    let raw: Vec<f64> = nights.iter().map(|&at| values[at]).collect();
-    let scale = Scale::of(&raw);
-    let scaled: Vec<f64> = raw.iter().map(|&value| scale.to(value)).collect();
-    let mut tracker = Tracker::default();
-    for &value in &scaled {
-        tracker.night(value);
-    }
+    let Part {
+        nights,
+        scale,
+        scaled,
+        tracker,
+    } = Part::read(values, from, to);
     let mut changes = tracker.changes();
     if last {
         changes.extend(tail::change(&tracker, &scaled));
@@ -151,7 +156,36 @@ fn epoch(values: &[f64], (from, to): (usize, usize), last: bool) -> Trend {
     Trend {
         changes: changes.iter().map(point).collect(),
         withdrawn,
-        noise: (raw.len() > 1).then(|| tracker.noise()),
+        noise: (nights.len() > 1).then(|| tracker.noise()),
+    }
+}
+
+/// Nights that were read one after the other.
+struct Part {
+    /// Their positions in the series.
+    nights: Vec<usize>,
+    scale: Scale,
+    scaled: Vec<f64>,
+    tracker: Tracker,
+}
+
+impl Part {
+    /// Those between two positions that have a value.
+    fn read(values: &[f64], from: usize, to: usize) -> Self {
+        let nights: Vec<usize> = (from..to).filter(|&at| values[at].is_finite()).collect();
+        let raw: Vec<f64> = nights.iter().map(|&at| values[at]).collect();
+        let scale = Scale::of(&raw);
+        let scaled: Vec<f64> = raw.iter().map(|&value| scale.to(value)).collect();
+        let mut tracker = Tracker::default();
+        for &value in &scaled {
+            tracker.night(value);
+        }
+        Self {
+            nights,
+            scale,
+            scaled,
+            tracker,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cores;
 use crate::db::Acknowledgement;
 use crate::metric::Direction;
 use crate::series::{Series, SeriesSet, digest};
-use crate::trend::{ChangePoint, State, Trend, trend};
+use crate::trend::{Accepted, ChangePoint, State, Trend, trend, trend_accepted};
 
 /// What a change means for its metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,7 +33,7 @@ impl Meaning {
     }
 
     /// What a move from `before` to `after` means.
-    fn of(direction: Direction, point: &ChangePoint) -> Self {
+    pub(crate) fn of(direction: Direction, point: &ChangePoint) -> Self {
         match direction {
             Direction::LowerIsBetter if point.after > point.before => Self::Regression,
             Direction::HigherIsBetter if point.after < point.before => Self::Regression,
@@ -101,7 +101,7 @@ const HALF_NIGHT: TimeDelta = TimeDelta::hours(12);
 /// Judges every series, on all cores.
 #[must_use]
 pub fn watch(set: &SeriesSet, accepted: &[Acknowledgement]) -> Watch {
-    let trends = trends(set);
+    let trends = trends(set, accepted);
     let mut watch = Watch::default();
     for (at, (series, trend)) in set.series.iter().zip(trends).enumerate() {
         let key = set.groups[series.group].key(series.metric);
@@ -124,23 +124,46 @@ pub fn watch(set: &SeriesSet, accepted: &[Acknowledgement]) -> Watch {
 const AT_ONCE: usize = 32;
 
 /// The trend of each series, in order.
-fn trends(set: &SeriesSet) -> Vec<Trend> {
+fn trends(set: &SeriesSet, accepted: &[Acknowledgement]) -> Vec<Trend> {
     let parts: Vec<&[Series]> = set.series.chunks(AT_ONCE).collect();
     let judged = |(): &(), at: usize| -> Vec<Trend> {
         let part = parts[at].iter();
-        part.map(|series| of_series(set, series)).collect()
+        part.map(|series| of_series(set, series, accepted))
+            .collect()
     };
     let ((), trends) = cores::on_all(parts.len(), || (&(), ()), || Some(()), judged);
     trends.into_iter().flatten().collect()
 }
 
-fn of_series(set: &SeriesSet, series: &Series) -> Trend {
+fn of_series(set: &SeriesSet, series: &Series, accepted: &[Acknowledgement]) -> Trend {
     let values: Vec<f64> = series.figures.iter().map(|&(_, figure)| figure).collect();
     let conditions = |at: usize| &set.nights[series.figures[at].0].conditions;
     let breaks: Vec<usize> = (1..values.len())
         .filter(|&at| conditions(at) != conditions(at - 1))
         .collect();
-    trend(&values, &breaks)
+    match accepted_of(set, series, accepted) {
+        none if none.is_empty() => trend(&values, &breaks),
+        accepted => trend_accepted(&values, &breaks, &accepted),
+    }
+}
+
+/// What was accepted of a series.
+fn accepted_of(set: &SeriesSet, series: &Series, all: &[Acknowledgement]) -> Vec<Accepted> {
+    if all.is_empty() {
+        return Vec::new();
+    }
+    let key = set.groups[series.group].key(series.metric);
+    let night = |&(night, _): &(usize, f64)| &set.nights[night];
+    let accepted = |known: &Acknowledgement| {
+        let is_first = |figure: &(usize, f64)| night(figure).run == known.run;
+        let began = |figure: &(usize, f64)| night(figure).at <= known.at;
+        Some(Accepted {
+            known: series.figures.partition_point(began),
+            at: series.figures.iter().position(is_first)?,
+        })
+    };
+    let own = all.iter().filter(|known| known.series == key);
+    own.filter_map(accepted).collect()
 }
 
 fn finding(

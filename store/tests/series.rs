@@ -7,7 +7,7 @@ use std::path::Path;
 use builder::{moment, run, session, sql};
 use store::db::Acknowledgement;
 use store::trend::State;
-use store::watch::{Meaning, watch};
+use store::watch::{Finding, Meaning, Watch, watch};
 use store::{Db, Metric, Outcome, Run, Sample, Session, Uuid};
 use tempfile::tempdir;
 
@@ -169,6 +169,55 @@ fn another_version_of_a_scenario_is_no_change_of_the_model() {
         "UPDATE run SET version = 3 WHERE at >= (SELECT at FROM run ORDER BY at LIMIT 1 OFFSET 12)",
     );
     assert_eq!(found().findings, []);
+}
+
+#[test]
+fn what_was_accepted_is_no_past_of_the_nights_after_it() {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("results.db");
+    let restless = |day: u32| 1.0 + 0.04 * f64::from(day % 2);
+    nights(&path, |day| if day > 20 { 0.8 } else { restless(day) }, 30);
+    let mut db = Db::open(&path).expect("opened");
+    for day in 31..40 {
+        night(&mut db, day, 0.832);
+    }
+    let set = db.series().expect("series");
+    let before = watch(&set, &[]);
+    let accepted = |finding: &Finding| {
+        let series = &set.series[finding.series];
+        Acknowledgement {
+            series: set.groups[series.group].key(series.metric),
+            run: set.nights[series.figures[finding.point.found].0].run,
+            at: moment(86_400 * 30),
+            reason: "new kernel".to_owned(),
+        }
+    };
+    let first = &before.findings[0];
+    let after = watch(&set, &[accepted(first)]);
+    let of = |watch: &Watch| -> Vec<String> {
+        let own = watch
+            .findings
+            .iter()
+            .filter(|found| found.series == first.series);
+        own.map(|found| found.id.clone()).collect()
+    };
+    let noise = |watch: &Watch| watch.noise[first.series].expect("many nights");
+    // The step behind the change is hidden by a noise that the change ended.
+    assert_eq!(
+        (of(&before).len(), of(&after).len()),
+        (1, 2),
+        "{before:?} {after:?}"
+    );
+    assert_eq!(of(&after)[0], first.id);
+    assert!(
+        noise(&before) > 2.0 * noise(&after),
+        "{} {}",
+        noise(&before),
+        noise(&after)
+    );
+    // Of another series nothing changed.
+    let others = |watch: &Watch| watch.findings.len() - of(watch).len();
+    assert_eq!(others(&before), others(&after));
 }
 
 #[test]

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use store::Metric;
-use store::gate::pairs::{Next, Pair, STEP, Series, judge, next};
+use store::gate::Judgement;
+use store::gate::pairs::{Pair, Series, judge};
 
-use super::Ending;
-use crate::parent::cool_down;
+use super::turns::{Contest, Turn, add, play};
+use super::{Ending, NAMES};
 
 /// What `harness duet` was asked for.
 #[derive(Clone)]
@@ -33,9 +34,6 @@ pub enum Clock {
     Reported,
 }
 
-/// Which of the two.
-const NAMES: [&str; 2] = ["base", "head"];
-
 /// Measures pairs until they decide or enough was tried, and prints the judgement.
 ///
 /// The exit code is that of the judgement.
@@ -43,20 +41,18 @@ const NAMES: [&str; 2] = ["base", "head"];
 /// # Errors
 /// When a command cannot be started, fails, or prints no time where it should.
 pub fn run(options: &DuetOptions, out: &mut dyn Write) -> Result<ExitCode> {
-    let compared = compare(options, out);
-    options.ending.told(compared, out)
+    options.ending.close(|| compare(options), out)
 }
 
-fn compare(options: &DuetOptions, out: &mut dyn Write) -> Result<ExitCode> {
-    let waivers = options.ending.waivers()?;
-    let series = [measure(options, &mut std::io::stderr())?];
-    let mut judgement = judge(&series);
+fn compare(options: &DuetOptions) -> Result<(Vec<Series>, Judgement)> {
+    let series = vec![measure(options, &mut std::io::stderr())?];
     let [base, head] = &options.commands;
-    judgement.base.clone_from(base);
-    judgement.head.clone_from(head);
-    options
-        .ending
-        .close(&waivers, (series.into(), judgement), out)
+    let judgement = Judgement {
+        base: base.clone(),
+        head: head.clone(),
+        ..judge(&series)
+    };
+    Ok((series, judgement))
 }
 
 /// Every pair; a first run of each side counts for nothing.
@@ -64,49 +60,48 @@ fn measure(options: &DuetOptions, told: &mut dyn Write) -> Result<Series> {
     for side in 0..NAMES.len() {
         time(options, side)?;
     }
-    let mut series = Series {
-        cell: options.name.clone(),
-        metric: Metric::Inference,
-        sessions: vec![Vec::new()],
+    let mut duet = Duet {
+        options,
+        sessions: Vec::new(),
     };
-    take(options, &mut series, (STEP, "pair"), told)?;
-    loop {
-        match next(&series) {
-            Next::More => take(options, &mut series, (STEP, "pair"), told)?,
-            Next::Confirm => {
-                let pairs = series.sessions[0].len();
-                series.sessions.push(Vec::new());
-                take(options, &mut series, (pairs, "confirming pair"), told)?;
-            }
-            Next::Enough => return Ok(series),
+    play(std::slice::from_mut(&mut duet), told)?;
+    Ok(duet.timed())
+}
+
+/// Two commands under way.
+struct Duet<'a> {
+    options: &'a DuetOptions,
+    sessions: Vec<Vec<Pair>>,
+}
+
+impl Duet<'_> {
+    fn timed(&self) -> Series {
+        Series {
+            cell: self.options.name.clone(),
+            metric: Metric::Inference,
+            sessions: self.sessions.clone(),
         }
     }
 }
 
-/// So many pairs more in the last session.
-fn take(
-    options: &DuetOptions,
-    series: &mut Series,
-    (pairs, what): (usize, &str),
-    told: &mut dyn Write,
-) -> Result<()> {
-    for pair in 1..=pairs {
-        // A display that cannot be written must not end the measurement.
-        let _ = writeln!(told, "{what} {pair} of {pairs}");
-        let _ = cool_down();
-        let taken: usize = series.sessions.iter().map(Vec::len).sum();
-        // Each side is first in every second pair; the second session begins with the other side.
-        let first = (taken + series.sessions.len() + 1) % 2;
+impl Contest for Duet<'_> {
+    fn take_pair(&mut self, turn: Turn) -> Result<()> {
         let mut seconds = [0.0; 2];
-        for side in [first, 1 - first] {
-            seconds[side] = time(options, side)?;
+        for side in turn.order() {
+            seconds[side] = time(self.options, side)?;
         }
         let [base, head] = seconds;
-        if let Some(session) = series.sessions.last_mut() {
-            session.push(Pair { base, head });
-        }
+        add(&mut self.sessions, turn, Pair { base, head });
+        Ok(())
     }
-    Ok(())
+
+    fn series(&self) -> Vec<Series> {
+        vec![self.timed()]
+    }
+
+    fn has_failed(&self) -> bool {
+        false
+    }
 }
 
 /// One run of a side, in seconds.

@@ -10,9 +10,11 @@ use store::gate::{Row, counters, is_clock, name};
 use store::stats::median;
 use store::{Metric, Outcome, Sample};
 
+use super::NAMES;
+use super::turns::{Contest, Turn, add};
 use crate::message::{Epoch, OTHER_VERSION};
 use crate::parent::schedule::seed_of;
-use crate::parent::{Failure, Job, Launcher, Ledger, cool_down, run_epoch};
+use crate::parent::{Failure, Job, Launcher, Ledger, run_epoch};
 use crate::plan::Planned;
 
 /// What every pair is measured by.
@@ -30,17 +32,13 @@ pub(super) struct Rules {
 /// After so many pairs the base is measured once more, against itself.
 const CONTROL: usize = 5;
 
-/// Which of the two.
-const NAMES: [&str; 2] = ["base", "head"];
-
 /// One cell under way.
 pub(super) struct Duel<'a> {
+    rules: &'a Rules,
     planned: &'a Planned,
     /// One epoch of each arm: what a worker of either side does for one pair.
     arms: Vec<Epoch>,
     pairs: BTreeMap<Metric, Vec<Vec<Pair>>>,
-    /// Pairs taken in each session, those without a figure included.
-    taken: Vec<usize>,
     /// Pairs of the base and the base once more: what this machine makes of no change at all.
     control: BTreeMap<Metric, Vec<Pair>>,
     /// What each side counted, pair by pair.
@@ -55,7 +53,7 @@ pub(super) struct Duel<'a> {
 type Values = BTreeMap<Metric, Vec<f64>>;
 
 impl<'a> Duel<'a> {
-    pub(super) fn new(planned: &'a Planned) -> Self {
+    pub(super) fn new(rules: &'a Rules, planned: &'a Planned) -> Self {
         let mut arms: Vec<Epoch> = Vec::new();
         for epoch in &planned.epochs {
             if !arms.iter().any(|arm| arm.arm == epoch.arm) {
@@ -67,10 +65,10 @@ impl<'a> Duel<'a> {
             }
         }
         Self {
+            rules,
             planned,
             arms,
             pairs: BTreeMap::new(),
-            taken: vec![0],
             control: BTreeMap::new(),
             counted: Default::default(),
             lost: 0,
@@ -83,9 +81,9 @@ impl<'a> Duel<'a> {
     ///
     /// # Errors
     /// Names the program that does not.
-    pub(super) fn warm_up(&mut self, rules: &Rules) -> Result<()> {
+    pub(super) fn warm_up(&mut self) -> Result<()> {
         for (side, name) in NAMES.iter().enumerate() {
-            let asked = self.worker(rules, side, 0);
+            let asked = self.worker(side, 0);
             if let Err(Failure { message, .. }) = &asked
                 && message.starts_with(OTHER_VERSION)
             {
@@ -93,7 +91,7 @@ impl<'a> Duel<'a> {
                 return Ok(());
             }
             asked.map_err(|failure| {
-                let program = rules.launchers[side].program.display();
+                let program = self.rules.launchers[side].program.display();
                 anyhow!(
                     "--{name} {program}: {}: {}; where it is an older or newer build, its workers may speak \
                      otherwise: run the newer one's `ab`",
@@ -105,61 +103,43 @@ impl<'a> Duel<'a> {
         Ok(())
     }
 
-    /// A worker of each side: base first in every second pair.
-    pub(super) fn take_pair(&mut self, rules: &Rules) {
-        if self.failed.is_none() {
-            self.failed = self.try_pair(rules).err();
-        }
-    }
-
-    /// The pair, or which side failed and why.
-    fn try_pair(&mut self, rules: &Rules) -> Result<(), String> {
-        let session = self.taken.len();
-        let number = self.taken.iter().sum::<usize>();
-        // The second session begins with the other side.
-        let first = (number + session + 1) % 2;
-        let _ = cool_down();
+    /// A worker of each side, or which side failed and why.
+    fn try_pair(&mut self, turn: Turn) -> Result<(), String> {
         let ask = |side: usize| {
             let told = |Failure { stage, message, .. }| {
                 format!("{} failed ({}): {message}", NAMES[side], stage.name())
             };
-            self.worker(rules, side, number + 1).map_err(told)
+            self.worker(side, turn.number + 1).map_err(told)
         };
         let mut sides: [Values; 2] = Default::default();
-        for side in [first, 1 - first] {
+        for side in turn.order() {
             sides[side] = ask(side)?;
         }
-        let again = if (number + 1).is_multiple_of(CONTROL) {
+        let again = if (turn.number + 1).is_multiple_of(CONTROL) {
             Some(ask(0)?)
         } else {
             None
         };
-        self.taken[session - 1] += 1;
-        self.keep(&sides);
+        self.keep(turn, &sides);
         for (metric, pair) in again.iter().flat_map(|again| paired(&sides[0], again)) {
             self.control.entry(metric).or_default().extend(pair);
         }
         Ok(())
     }
 
-    fn keep(&mut self, [base, head]: &[Values; 2]) {
-        let session = self.taken.len();
+    fn keep(&mut self, turn: Turn, [base, head]: &[Values; 2]) {
         for (metric, pair) in paired(base, head) {
-            let Some(pair) = pair else {
-                self.lost += 1;
-                continue;
-            };
-            let sessions = self.pairs.entry(metric).or_default();
-            sessions.resize(session, Vec::new());
-            sessions[session - 1].push(pair);
+            match pair {
+                Some(pair) => add(self.pairs.entry(metric).or_default(), turn, pair),
+                None => self.lost += 1,
+            }
         }
-        self.count([base, head]);
+        self.count(turn.number, [base, head]);
     }
 
     /// Keeps what both sides counted under the number of the pair: what one side lacks must not shift
     /// what comes after it.
-    fn count(&mut self, sides: [&Values; 2]) {
-        let pair = self.taken.iter().sum::<usize>() - 1;
+    fn count(&mut self, pair: usize, sides: [&Values; 2]) {
         let known = sides.iter().flat_map(|values| values.keys().copied());
         let metrics: BTreeSet<Metric> = known.filter(|&metric| !is_clock(metric)).collect();
         for (counted, values) in self.counted.iter_mut().zip(sides) {
@@ -178,8 +158,8 @@ impl<'a> Duel<'a> {
     }
 
     /// Every arm in a fresh worker; what they showed.
-    fn worker(&self, rules: &Rules, side: usize, number: usize) -> Result<Values, Failure> {
-        let mut ledger = Ledger::default();
+    fn worker(&self, side: usize, number: usize) -> Result<Values, Failure> {
+        let (rules, mut ledger) = (self.rules, Ledger::default());
         for epoch in &self.arms {
             let what = format!("{} {}", self.planned.scenario.name(), epoch.arm);
             let job = Job {
@@ -203,32 +183,8 @@ impl<'a> Duel<'a> {
         Ok(values.collect())
     }
 
-    /// A second session begins.
-    pub(super) fn begin_session(&mut self) {
-        self.taken.push(0);
-    }
-
-    /// Pairs of the first session.
-    pub(super) fn pairs(&self) -> usize {
-        self.taken[0]
-    }
-
-    pub(super) fn has_failed(&self) -> bool {
-        self.failed.is_some()
-    }
-
     fn name(&self) -> String {
         name(&self.planned.cell(String::new()))
-    }
-
-    /// Every clock's pairs.
-    pub(super) fn series(&self) -> Vec<Series> {
-        let series = |(&metric, sessions): (&Metric, &Vec<Vec<Pair>>)| Series {
-            cell: self.name(),
-            metric,
-            sessions: sessions.clone(),
-        };
-        self.pairs.iter().map(series).collect()
     }
 
     /// What both sides counted, compared, and the cell's failure. A counter that the base does not know
@@ -278,6 +234,28 @@ impl<'a> Duel<'a> {
             100.0 * most,
             metric.name()
         ))
+    }
+}
+
+impl Contest for Duel<'_> {
+    /// A side that fails ends this cell alone.
+    fn take_pair(&mut self, turn: Turn) -> Result<()> {
+        self.failed = self.try_pair(turn).err();
+        Ok(())
+    }
+
+    /// Those of every clock.
+    fn series(&self) -> Vec<Series> {
+        let series = |(&metric, sessions): (&Metric, &Vec<Vec<Pair>>)| Series {
+            cell: self.name(),
+            metric,
+            sessions: sessions.clone(),
+        };
+        self.pairs.iter().map(series).collect()
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failed.is_some()
     }
 }
 

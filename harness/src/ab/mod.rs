@@ -6,9 +6,11 @@
 //! decisions are those of [`store::gate`].
 
 pub mod commands;
+mod comment;
 mod duel;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,18 +18,22 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result, bail};
 use chrono::NaiveDate;
-use store::gate::pairs::{Next, STEP, Series, judge, next};
-use store::gate::waiver::{self, Waiver};
-use store::gate::{Judgement, document, pairs_file, text, waiver_file};
+use store::gate::pairs::{Series, judge};
+use store::gate::{Judgement, pairs_file, waiver, waiver_file};
+use store::print::{Format, print};
 
-use crate::cli::broken_pipe;
 use crate::measure::qos::{self, Awake, Side};
 use crate::parent::Launcher;
 use crate::plan::Plan;
 use crate::probes::ProbeSet;
-use crate::session::{Format, RunOptions, fitness, wanted};
+use crate::session::{RunOptions, fitness, wanted};
 use crate::suite::Suite;
+use comment::comment;
 use duel::{Duel, Rules};
+use turns::Contest as _;
+
+/// The two sides, by their number.
+const NAMES: [&str; 2] = ["base", "head"];
 
 /// What `harness ab` was asked for.
 #[derive(Clone)]
@@ -54,46 +60,34 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// The accepted regressions: read before an hour of measuring, so that a mistake in them costs none.
-    fn waivers(&self) -> Result<Vec<Waiver>> {
-        let read = self
-            .waivers
-            .as_ref()
-            .map(|(file, _)| waiver_file::read(file));
-        Ok(read.transpose().map_err(Error::msg)?.unwrap_or_default())
-    }
-
-    /// The exit code of what was measured, or, for a script, a judgement that says why nothing was.
-    fn told(&self, measured: Result<ExitCode>, out: &mut dyn Write) -> Result<ExitCode> {
-        match measured {
-            Err(error) if self.format == Format::Json && !broken_pipe(&error) => {
-                let judgement = Judgement::broken(&format!("{error:#}"));
-                writeln!(out, "{:#}", document(&judgement))?;
-                Ok(ExitCode::from(judgement.verdict().exit_code()))
-            }
-            measured => measured,
-        }
-    }
-
-    /// Applies the waivers, writes the pairs, prints the judgement; the exit code is the judgement's.
+    /// Measures, applies the waivers, writes the pairs, prints the judgement; the exit code is the judgement's.
     fn close(
         &self,
-        waivers: &[Waiver],
-        (series, mut judgement): (Vec<Series>, Judgement),
+        measure: impl FnOnce() -> Result<(Vec<Series>, Judgement)>,
         out: &mut dyn Write,
     ) -> Result<ExitCode> {
-        if let Some((_, today)) = &self.waivers {
-            waiver::apply(&mut judgement, waivers, *today);
+        let judgement = self.format.or_broken(self.judged(measure))?;
+        print(&judgement, self.format, comment, out)?;
+        Ok(ExitCode::from(judgement.verdict().exit_code()))
+    }
+
+    fn judged(
+        &self,
+        measure: impl FnOnce() -> Result<(Vec<Series>, Judgement)>,
+    ) -> Result<Judgement> {
+        // Read before an hour of measuring, so that a mistake in them costs none.
+        let waivers = self.waivers.as_ref();
+        let waivers = waivers.map(|(file, today)| Ok((waiver_file::read(file)?, today)));
+        let waivers = waivers.transpose().map_err(Error::msg::<String>)?;
+        let (series, mut judgement) = measure()?;
+        if let Some((waivers, today)) = waivers {
+            waiver::apply(&mut judgement, &waivers, *today);
         }
         if let Some(path) = &self.pairs {
             let written = std::fs::write(path, pairs_file::write(&series));
             written.with_context(|| format!("--pairs {}: cannot write", path.display()))?;
         }
-        match self.format {
-            Format::Json => writeln!(out, "{:#}", document(&judgement))?,
-            Format::Text => write!(out, "{}", text(&judgement))?,
-        }
-        Ok(ExitCode::from(judgement.verdict().exit_code()))
+        Ok(judgement)
     }
 }
 
@@ -104,12 +98,10 @@ impl Ending {
 /// # Errors
 /// When nothing can be measured, or one of the programs is no worker of ours.
 pub fn run(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
-    let compared = compare(options, out);
-    options.ending.told(compared, out)
+    options.ending.close(|| compare(options), out)
 }
 
-fn compare(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
-    let waivers = options.ending.waivers()?;
+fn compare(options: &AbOptions) -> Result<(Vec<Series>, Judgement)> {
     let suite = Suite::load(options.run.suite.as_deref())?;
     let probes = ProbeSet::load(&suite.probes_dir)?;
     let plan = Plan::new(&wanted(&options.run, &suite, &probes)?);
@@ -131,14 +123,18 @@ fn compare(options: &AbOptions, out: &mut dyn Write) -> Result<ExitCode> {
     qos::settle(Side::Parent);
     let _awake = Awake::hold();
     let problems = fitness(&plan, options.run.readiness)?;
-    let duels = plan.cells.iter().map(Duel::new).collect();
-    let (series, mut judgement) = measure(&rules, duels, &mut std::io::stderr())?;
+    let duels = plan
+        .cells
+        .iter()
+        .map(|cell| Duel::new(&rules, cell))
+        .collect();
+    let (series, mut judgement) = measure(duels, &mut std::io::stderr())?;
     judgement.base = options.base.display().to_string();
     judgement.head = options.head.display().to_string();
     let unfit =
         |problem: String| format!("the machine was not fit to measure at the start: {problem}");
     judgement.notes.extend(problems.into_iter().map(unfit));
-    options.ending.close(&waivers, (series, judgement), out)
+    Ok((series, judgement))
 }
 
 /// What starts a worker of a build.
@@ -155,16 +151,11 @@ fn launcher(option: &str, program: &Path) -> Result<Launcher> {
 }
 
 /// All sessions of all duels: every pair, and what they come to.
-fn measure(
-    rules: &Rules,
-    mut duels: Vec<Duel<'_>>,
-    told: &mut dyn Write,
-) -> Result<(Vec<Series>, Judgement)> {
+fn measure(mut duels: Vec<Duel<'_>>, told: &mut dyn Write) -> Result<(Vec<Series>, Judgement)> {
     for duel in &mut duels {
-        duel.warm_up(rules)?;
+        duel.warm_up()?;
     }
-    grow(rules, &mut duels, told);
-    confirm(rules, &mut duels, told);
+    turns::play(&mut duels, told)?;
     let series: Vec<Series> = duels.iter().flat_map(Duel::series).collect();
     let mut judgement = judge(&series);
     for duel in &duels {
@@ -172,44 +163,4 @@ fn measure(
         judgement.notes.extend(duel.notes());
     }
     Ok((series, judgement))
-}
-
-/// Ten pairs of each cell, then ten more of those with an open row.
-fn grow(rules: &Rules, duels: &mut [Duel<'_>], told: &mut dyn Write) {
-    let mut open: Vec<&mut Duel<'_>> = duels.iter_mut().collect();
-    while !open.is_empty() {
-        take_turns(rules, &mut open, (STEP, "pair"), told);
-        open.retain(|duel| {
-            !duel.has_failed() && duel.series().iter().any(|s| next(s) == Next::More)
-        });
-    }
-}
-
-/// As many pairs again, in a session of their own, of each cell with a suspect row.
-fn confirm(rules: &Rules, duels: &mut [Duel<'_>], told: &mut dyn Write) {
-    let suspect = |duel: &Duel<'_>| duel.series().iter().any(|s| next(s) == Next::Confirm);
-    let mut open: Vec<&mut Duel<'_>> = duels.iter_mut().filter(|duel| suspect(duel)).collect();
-    let Some(pairs) = open.iter().map(|duel| duel.pairs()).max() else {
-        return;
-    };
-    for duel in &mut open {
-        duel.begin_session();
-    }
-    take_turns(rules, &mut open, (pairs, "confirming pair"), told);
-}
-
-/// So many pairs of each duel; one pair of each, then the next.
-fn take_turns(
-    rules: &Rules,
-    duels: &mut [&mut Duel<'_>],
-    (pairs, what): (usize, &str),
-    told: &mut dyn Write,
-) {
-    for pair in 1..=pairs {
-        // A display that cannot be written must not end the measurement.
-        let _ = writeln!(told, "{what} {pair} of {pairs}, {} cells", duels.len());
-        for duel in duels.iter_mut() {
-            duel.take_pair(rules);
-        }
-    }
 }

@@ -53,7 +53,7 @@ fn rules(base: Launcher, head: Launcher) -> Rules {
 fn fight(base: Launcher, head: Launcher) -> (Judgement, Vec<usize>) {
     let cell = cell();
     let rules = rules(base, head);
-    let (series, judgement) = measure(&rules, vec![Duel::new(&cell)], &mut Vec::new()).unwrap();
+    let (series, judgement) = measure(vec![Duel::new(&rules, &cell)], &mut Vec::new()).unwrap();
     let timed = series
         .iter()
         .find(|series| series.metric == Metric::Inference);
@@ -100,7 +100,7 @@ fn a_program_that_speaks_otherwise_is_named() {
     let check = |broken: Launcher, part: &str| {
         let (cell, good) = (cell(), build(0.1, 1));
         let rules = rules(good, broken);
-        let error = measure(&rules, vec![Duel::new(&cell)], &mut Vec::new()).unwrap_err();
+        let error = measure(vec![Duel::new(&rules, &cell)], &mut Vec::new()).unwrap_err();
         let text = format!("{error:#}");
         assert!(
             text.starts_with("--head /bin/sh: fake/warm-inference/candle/cpu: "),
@@ -126,7 +126,7 @@ fn a_build_with_another_version_of_the_scenario_is_not_compared() {
         "other version of the scenario: 4 of warm-inference was asked for, this program has 3";
     let older = format!(r#"{{"type":"failed","stage":"start","message":"{text}"}}"#);
     let (cell, rules) = (cell(), rules(script(&say(&older)), build(0.1, 1)));
-    let (_, judgement) = measure(&rules, vec![Duel::new(&cell)], &mut Vec::new()).unwrap();
+    let (_, judgement) = measure(vec![Duel::new(&rules, &cell)], &mut Vec::new()).unwrap();
     assert_eq!(judgement.verdict(), Verdict::Missing);
     let rows: Vec<&str> = judgement
         .rows

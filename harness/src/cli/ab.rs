@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use chrono::Utc;
 use clap::Args;
+use store::print::FormatArgs;
 
-use super::{duration, format, network, readiness, weights};
+use super::{duration, network, readiness, weights};
 use crate::ab::commands::{Clock, DuetOptions};
 use crate::ab::{AbOptions, Ending};
 use crate::models::Backend;
@@ -25,7 +26,10 @@ Exit code: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken.
 Examples:
   harness ab --base ./harness-main --head target/release/harness
   harness ab --base OLD --head NEW --model ~/models/SmolVLM-500M-Instruct --scenario cold-load
-  harness ab --base OLD --head NEW --pairs pairs.csv; report check --pairs pairs.csv --format markdown";
+  harness ab --base OLD --head NEW --format github        annotations and step summary
+  harness ab --base OLD --head NEW --format markdown > comment.md
+  harness ab --base OLD --head NEW --json > ab.json; report check --judgement ab.json --judgement other.json
+  harness ab --base OLD --head NEW --pairs pairs.csv; report check --pairs pairs.csv";
 
 #[derive(Debug, Args)]
 pub(super) struct AbArgs {
@@ -88,9 +92,8 @@ struct EndingArgs {
     /// File of accepted regressions; report check --help shows one
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
-    /// Prints one JSON object, which report check --judgement reads
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: FormatArgs,
 }
 
 impl EndingArgs {
@@ -98,7 +101,7 @@ impl EndingArgs {
         Ending {
             pairs: self.pairs,
             waivers: self.waivers.map(|file| (file, Utc::now().date_naive())),
-            format: format(self.json),
+            format: self.format.format(),
         }
     }
 }
@@ -112,7 +115,8 @@ Exit code: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken.
 Examples:
   harness duet --base './old/bench' --head './new/bench'
   harness duet --base 'old --times' --head 'new --times' --reported    they print their own seconds
-  harness duet --base OLD --head NEW --json > duet.json; report check --judgement duet.json";
+  harness duet --base OLD --head NEW --format markdown > comment.md
+  harness duet --base OLD --head NEW --json > duet.json; report check --judgement duet.json --judgement ab.json";
 
 #[derive(Debug, Args)]
 pub(super) struct DuetArgs {

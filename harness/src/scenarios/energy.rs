@@ -75,7 +75,7 @@ pub(super) fn measure(
             .into_iter()
             .for_each(|(metric, value)| probe.value(metric, value)),
         // Nothing was measured wrong: there is nothing to tell.
-        Err(why) => probe.finding(&format!("no energy: {why}")),
+        Err(why) => probe.finding(&format!("{}: {why}", store::NO_ENERGY)),
     }
     Ok(())
 }

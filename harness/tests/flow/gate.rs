@@ -56,6 +56,32 @@ fn an_equal_head_passes() {
     assert!(desk.run(GATE, &["verdict", "gate"], 0).contains("pass: "));
 }
 
+#[test]
+fn a_comparison_prints_what_the_check_of_its_document_prints() {
+    let desk = Desk::new();
+    let said = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(programs().join(program));
+        command.args(arguments).env_remove("GITHUB_STEP_SUMMARY");
+        let output = command.output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    };
+    let duet = |format: &str| {
+        let commands = ["--base", "echo 1.0", "--head", "echo 1.2 | tee"];
+        let options = ["duet", "--reported", "--name", "a|b", "--format", format];
+        said("harness", &[&options[..], &commands].concat())
+    };
+    let file = desk.path("duet.json");
+    fs::write(&file, duet("json").1).unwrap();
+    for format in ["text", "markdown", "json", "github"] {
+        let file = file.to_str().unwrap();
+        let check = ["check", "--judgement", file, "--format", format];
+        assert_eq!(duet(format), said("report", &check), "{format}");
+    }
+}
+
 /// Both sides, measured once by the real program for all tests.
 fn measured() -> &'static Desk {
     static DESK: OnceLock<Desk> = OnceLock::new();

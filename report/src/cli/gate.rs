@@ -1,15 +1,17 @@
 //! `check` and `compare`.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use chrono::Utc;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use report::gate::{self, Rows, What};
 use store::gate::Judgement;
+use store::print::FormatArgs;
 
-use super::{Look, print};
+use super::Look;
 
 /// Exit code where there is nothing to judge, or it cannot be read.
 pub(super) const BROKEN: u8 = 3;
@@ -17,7 +19,8 @@ pub(super) const BROKEN: u8 = 3;
 pub(super) const CHECK_EXAMPLES: &str = "\
 A candidate is compared with the sessions of the merge base, else with the last five of the target
 branch, on the same machine, in the same suite and profile, with the same threads, power source and kind of
-build, and without uncommitted changes. Each row says what it would have detected,
+build, and without uncommitted changes; of these with the nights since the branch last got better, or a change was
+accepted. Each row says what it would have detected,
 and what an open one needs. All rows are judged together, so that many raise no more alarms than one.
 
 Exit codes: 0 pass or improved; 1 regressed; 2 inconclusive; 3 missing or broken (no baseline, a cell
@@ -106,26 +109,10 @@ pub(super) struct Compare {
 
 #[derive(Debug, Args)]
 struct Shape {
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Print::Text)]
-    format: Print,
-    /// The same as --format json
-    #[arg(long, conflicts_with = "format")]
-    json: bool,
+    #[command(flatten)]
+    format: FormatArgs,
     #[command(flatten)]
     look: Look,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Print {
-    /// A table and the reasons
-    Text,
-    /// A document for a comment
-    Markdown,
-    /// One object
-    Json,
-    /// Workflow commands, and the Markdown in the step summary
-    Github,
 }
 
 impl Check {
@@ -149,13 +136,8 @@ impl Check {
             waivers: self.waivers.clone(),
             today: Utc::now().date_naive(),
         };
-        let judgement = match gate::check(&asked) {
-            // A comment and a script are told too; on a terminal it is one line of standard error.
-            Err(error) if !self.shape.is_text() => {
-                Judgement::broken(&format!("{:#}", anyhow::Error::from(error)))
-            }
-            judged => judged?,
-        };
+        let judged = gate::check(&asked).map_err(anyhow::Error::from);
+        let judgement = self.shape.format.format().or_broken(judged)?;
         self.shape.print(&judgement)?;
         Ok(judgement.verdict().exit_code().into())
     }
@@ -170,26 +152,13 @@ impl Compare {
 }
 
 impl Shape {
-    const fn is_text(&self) -> bool {
-        matches!(self.format, Print::Text) && !self.json
-    }
-
     fn print(&self, judgement: &Judgement) -> Result<()> {
-        let templates = self.look.read()?;
-        let markdown = || gate::markdown(judgement, &templates);
-        match self.format {
-            _ if self.json => print(&format!("{:#}\n", gate::json(judgement))),
-            Print::Json => print(&format!("{:#}\n", gate::json(judgement))),
-            Print::Text => print(&gate::text(judgement)),
-            Print::Markdown => print(&markdown()?),
-            Print::Github => {
-                print(&gate::github(judgement))?;
-                // The verdict is said: a file that cannot be written must not take its place.
-                if let Err(error) = gate::summary_file(&markdown()?) {
-                    eprintln!("warning: {:#}", anyhow::Error::from(error));
-                }
-                Ok(())
-            }
-        }
+        let (format, templates) = (self.format.format(), self.look.read()?);
+        Ok(gate::print(
+            judgement,
+            format,
+            &templates,
+            &mut io::stdout(),
+        )?)
     }
 }

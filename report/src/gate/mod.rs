@@ -1,26 +1,23 @@
-//! `report check` and `report compare`: finds the two sides, has them judged, prints what came of it.
+//! `report check` and `report compare`: finds the two sides and has them judged.
 
-mod annotate;
-mod render;
 mod source;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 use store::Session;
 use store::db::Noise;
 use store::gate::{
-    Choice, Elsewhere, Judgement, Row, Side, Sides, choose, is_clock, judge, pairs, pairs_file,
-    waiver, waiver_file,
+    Choice, Comment, Elsewhere, Judgement, Row, Side, Sides, choose, is_clock, judge, pairs,
+    pairs_file, waiver, waiver_file,
 };
+use store::print::Format;
 
 use crate::archive::commit;
 use crate::error::{Error, Result};
+use crate::template::Templates;
 use source::Found;
-
-pub use annotate::{github, summary_file};
-pub use render::{MARKER, markdown};
-pub use store::gate::{document as json, text};
 
 /// Most bytes of a file of a judgement.
 const LARGEST_JUDGEMENT: u64 = 8 << 20;
@@ -214,6 +211,20 @@ fn tell_apart(judgement: &mut Judgement, group: &[Session]) {
     for row in &mut judgement.rows {
         row.reason += &format!("; suite {suite:?} in profile {profile:?} on {place}, {conditions}");
     }
+}
+
+/// Prints a judgement to standard output, `out`.
+///
+/// # Errors
+/// [`Error::Template`]; [`Error::Store`] where `out` cannot be written.
+pub fn print(
+    judgement: &Judgement,
+    format: Format,
+    templates: &Templates,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let draw = |comment: &Comment| templates.render("check.md", comment);
+    store::print::print(judgement, format, draw, out)
 }
 
 /// Compares two runs or sessions cell by cell, wherever they were measured; nothing is gated.

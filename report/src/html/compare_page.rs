@@ -8,6 +8,7 @@ use store::gate::{Judgement, Row, Side, Verdict, headers, line, name, sorted};
 
 use super::frame::Frame;
 use super::heading::Heading;
+use super::outcome::{Outcome, tone};
 use super::session::{self, Link};
 use super::site::Site;
 use crate::archive::Place;
@@ -18,9 +19,8 @@ struct Page {
     frame: Frame,
     machine: String,
     machine_key: String,
-    headline: String,
-    tone: &'static str,
-    watermark: String,
+    #[serde(flatten)]
+    outcome: Outcome,
     base: Link,
     head: Link,
     /// Whether the base has a page of its own.
@@ -76,12 +76,7 @@ pub(super) fn page(subject: &Subject<'_>) -> (String, impl Serialize + use<>) {
         )),
         machine: place.name(),
         machine_key: place.key.clone(),
-        headline: one_line(&judgement.headline()),
-        tone: tone(judgement.verdict()),
-        watermark: judgement
-            .watermark
-            .as_deref()
-            .map_or_else(String::new, one_line),
+        outcome: Outcome::of(judgement),
         base: session::link(base),
         head: session::link(head),
         linked: has_page(base),
@@ -124,15 +119,5 @@ fn view(row: &Row) -> RowView {
         verdict: cells.remove(0),
         cells,
         reason: one_line(&row.reason),
-    }
-}
-
-/// How a verdict should be read.
-pub(super) const fn tone(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "",
-        Verdict::Improved => "good",
-        Verdict::Waived | Verdict::Inconclusive => "warn",
-        Verdict::Missing | Verdict::Regressed => "bad",
     }
 }

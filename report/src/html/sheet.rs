@@ -8,9 +8,9 @@ use serde::{Serialize, Serializer};
 use store::Session;
 use store::gate::{Judgement, Row, line, sorted};
 
-use super::compare_page::tone;
 use super::heading::Heading;
 use super::json;
+use super::outcome::{Outcome, tone};
 use super::run_page::{FigureView, Model};
 use crate::text::one_line;
 
@@ -71,9 +71,8 @@ pub(super) struct Figures<'a> {
 /// What came of comparing two sessions.
 #[derive(Serialize)]
 pub(super) struct Verdicts {
-    headline: String,
-    tone: &'static str,
-    watermark: String,
+    #[serde(flatten)]
+    outcome: Outcome,
     cells: Texts,
     metrics: Texts,
     /// Verdicts with their tones.
@@ -120,12 +119,7 @@ fn support(figure: &FigureView) -> String {
 impl Verdicts {
     pub(super) fn of(judgement: &Judgement) -> Self {
         let mut sheet = Self {
-            headline: one_line(&judgement.headline()),
-            tone: tone(judgement.verdict()),
-            watermark: judgement
-                .watermark
-                .as_deref()
-                .map_or_else(String::new, one_line),
+            outcome: Outcome::of(judgement),
             cells: Texts::default(),
             metrics: Texts::default(),
             verdicts: Vec::new(),

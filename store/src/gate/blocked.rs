@@ -34,12 +34,12 @@ pub(super) struct Noise {
     pub floor: Option<f64>,
 }
 
-/// What two sides show of a metric.
+/// What two sides show of a metric. `which`: what should be read of the base; empty for nothing.
 pub(super) fn compare(
     cell: &str,
     metric: Metric,
     (base, head): (&Epochs, &Epochs),
-    noise: Noise,
+    (noise, which): (Noise, String),
 ) -> Finding {
     let middle = |side: &Epochs| median(&side.concat());
     let row = Row {
@@ -67,7 +67,7 @@ pub(super) fn compare(
         settled: view.ends().is_some_and(|(_, high)| high < view.worse),
         smallest,
         unit: "epochs a side",
-        beside: String::new(),
+        beside: which,
         advice,
     }))
 }

@@ -8,12 +8,14 @@ use super::blocked::{self, Epochs, Noise};
 use super::decide::{Finding, decide};
 use super::exact::Bases;
 use super::history::spread;
+use super::level::{self, Change};
 use super::row::{Row, Verdict};
+use super::untold::{is_counted, untold};
 use super::{exact, score};
 use crate::db::Noise as Floor;
 use crate::metric::Metric;
-use crate::run::{Cell, Outcome, Run, Sample, Session};
-use crate::series::Group;
+use crate::run::{Cell, Outcome, Run, Sample, Session, Void};
+use crate::series::{Group, figure_of};
 use crate::stats::epoch_medians;
 
 /// A session with its runs.
@@ -266,7 +268,7 @@ struct Case<'a> {
 impl Case<'_> {
     fn metric(&self, metric: Metric) -> Option<Finding> {
         let kind = kind(metric)?;
-        let base_runs = self.since_accepted(metric);
+        let (base_runs, which) = self.at_level(metric);
         let base = samples(&base_runs, metric);
         let head = samples(&self.head, metric);
         let away = self.sides.elsewhere != Elsewhere::Here;
@@ -286,7 +288,7 @@ impl Case<'_> {
         Some(match kind {
             Kind::Clock => {
                 let sides = (&epochs(&base), &epochs(&head));
-                blocked::compare(self.cell, metric, sides, self.noise(metric))
+                blocked::compare(self.cell, metric, sides, (self.noise(metric), which))
             }
             Kind::Counter | Kind::Bits => {
                 let newest = samples(&self.of_newest_commit(&base_runs), metric);
@@ -308,21 +310,57 @@ impl Case<'_> {
         Some(&side.session)
     }
 
-    /// Runs of the base with a metric, but for those before a change of its level that was accepted. What was
-    /// accepted after all of them is not theirs.
-    fn since_accepted(&self, metric: Metric) -> Vec<&Run> {
+    /// Runs of the base with a metric that are of the level which its branch has now, and in words which they are
+    /// where others were left out. What changed after all of them is not theirs.
+    fn at_level(&self, metric: Metric) -> (Vec<&Run>, String) {
         let runs = self.base.iter().copied();
         let runs: Vec<&Run> = runs.filter(|run| has_value(run, metric)).collect();
-        let newest = runs.last().and_then(|run| Some((self.session(run)?, run)));
-        let Some((newest, run)) = newest.filter(|_| !self.sides.accepted.is_empty()) else {
-            return runs;
+        let newest = runs.last().and_then(|run| Some((self.session(run)?, *run)));
+        let changes =
+            newest.map(|newest| [self.accepted(newest, metric), self.gained(newest, metric)]);
+        let Some(change) = changes
+            .into_iter()
+            .flatten()
+            .flatten()
+            .max_by_key(|change| change.at)
+        else {
+            return (runs, String::new());
         };
+        let began = |run: &&Run| self.session(run).map(|session| session.at);
+        let (all, since) = (runs.len(), Some(change.at));
+        let runs: Vec<&Run> = runs.into_iter().filter(|run| began(run) >= since).collect();
+        let why = match runs.len() {
+            count if count == all => String::new(),
+            count => format!("base: the last {count} of {all} sessions, {change}"),
+        };
+        (runs, why)
+    }
+
+    /// The newest accepted change of a metric, up to the newest run of the base.
+    fn accepted(&self, (newest, run): (&Session, &Run), metric: Metric) -> Option<Change> {
+        if self.sides.accepted.is_empty() {
+            return None;
+        }
         let series = Group::of(newest, &run.cell).key(metric);
         let own = self.sides.accepted.iter();
         let own = own.filter(|known| known.series == series && known.at <= newest.at);
-        let since = own.map(|known| known.at).max();
-        let began = |run: &&Run| self.session(run).map(|session| session.at);
-        runs.into_iter().filter(|run| began(run) >= since).collect()
+        own.map(|known| Change::accepted(known.at))
+            .max_by_key(|change| change.at)
+    }
+
+    /// The newest improvement of a clock, up to the newest run of the base, by all that is known of the branch.
+    fn gained(&self, (newest, _): (&Session, &Run), metric: Metric) -> Option<Change> {
+        if !is_clock(metric) {
+            return None;
+        }
+        let night = |run: &&Run| {
+            let mut sides = self.sides.history.iter();
+            let side = sides.find(|side| side.session.id == run.session)?;
+            Some((side.session.at, figure_of(run.sample(metric)?)?))
+        };
+        let nights = self.history.iter().filter_map(night);
+        let nights: Vec<_> = nights.filter(|(at, _)| *at <= newest.at).collect();
+        level::gained(metric, &nights)
     }
 
     /// Those of the newest one's commit; the newest alone where that is not known.
@@ -339,6 +377,11 @@ impl Case<'_> {
 
     /// Where the head has a figure that the base should have had; none where the base did not know it yet.
     fn no_baseline(&self, metric: Metric) -> Option<Row> {
+        if let Some(why) = untold(&self.base, metric) {
+            let reason = format!("no baseline for {metric}: {why}");
+            let open = Verdict::Inconclusive;
+            return Some(Row::bare(self.cell, Some(metric), open, reason));
+        }
         let voids = self.base.iter().flat_map(|run| run.voids());
         let void = voids
             .filter(|void| void.metric.is_none_or(|void| void == metric))
@@ -354,21 +397,25 @@ impl Case<'_> {
     }
 
     fn vanished(&self, metric: Metric) -> Row {
-        let load = matches!(metric, Metric::LoadCold | Metric::LoadWarm);
-        if load && !samples(&self.head, Metric::LoadUnknown).is_empty() {
-            let reason = "the state of the page cache was not proved this time".to_owned();
-            return Row::bare(self.cell, Some(metric), Verdict::Inconclusive, reason);
-        }
-        let why = self
-            .head
-            .iter()
-            .flat_map(|run| run.voids())
-            .rfind(|void| void.metric.is_none_or(|void| void == metric));
-        let reason = match why {
-            Some(void) => format!("void: {}", void.reason),
-            None => "vanished: the base has this figure, the head does not".to_owned(),
+        let counted = is_counted(metric);
+        let is_of = |void: &&Void| match void.metric {
+            None => !counted,
+            Some(of) => of == metric,
         };
-        Row::bare(self.cell, Some(metric), Verdict::Missing, reason)
+        let void = self.head.iter().flat_map(|run| run.voids()).rfind(is_of);
+        let (verdict, reason) = match (untold(&self.head, metric), void) {
+            (Some(why), _) => (Verdict::Inconclusive, why),
+            (None, Some(void)) => (Verdict::Missing, format!("void: {}", void.reason)),
+            (None, None) if counted => (
+                Verdict::Inconclusive,
+                "the machine has no counter of energy that can be read now".to_owned(),
+            ),
+            (None, None) => (
+                Verdict::Missing,
+                "vanished: the base has this figure, the head does not".to_owned(),
+            ),
+        };
+        Row::bare(self.cell, Some(metric), verdict, reason)
     }
 
     fn noise(&self, metric: Metric) -> Noise {
@@ -395,7 +442,7 @@ impl Case<'_> {
 }
 
 /// Runs' samples of a metric that hold a value.
-fn samples<'a>(runs: &[&'a Run], metric: Metric) -> Vec<&'a Sample> {
+pub(super) fn samples<'a>(runs: &[&'a Run], metric: Metric) -> Vec<&'a Sample> {
     let with_value = runs.iter().filter(|run| has_value(run, metric));
     with_value.filter_map(|run| run.sample(metric)).collect()
 }

@@ -6,23 +6,29 @@
 //! rows are decided together by `decide`, so that many rows raise no more false alarms than one.
 //! Pure.
 
+mod annotate;
 pub mod baseline;
 mod blocked;
+mod comment;
 mod decide;
 mod document;
 mod exact;
 mod history;
 mod judge;
+mod level;
 pub mod pairs;
 pub mod pairs_file;
 mod row;
 mod score;
 pub mod signed;
 mod text;
+mod untold;
 pub mod waiver;
 pub mod waiver_file;
 
+pub use annotate::github;
 pub use baseline::{Baseline, Choice, choose};
+pub use comment::{Comment, markdown};
 pub use document::{document, parse};
 pub use judge::{Accepted, Elsewhere, Side, Sides, counters, is_clock, judge, name};
 pub use row::{Extent, Judgement, Row, Verdict};

@@ -3,7 +3,7 @@ use crate::gate::decide::decide;
 use crate::stats::Rng;
 
 fn row(metric: Metric, sides: (&Epochs, &Epochs), noise: Noise) -> Row {
-    decide(vec![compare("c", metric, sides, noise)]).remove(0)
+    decide(vec![compare("c", metric, sides, (noise, String::new()))]).remove(0)
 }
 
 fn around(factor: f64) -> Epochs {

@@ -1,15 +1,13 @@
 //! A judgement as Markdown for a comment.
 
 use serde::Serialize;
-use store::gate::{Judgement, Verdict, headers, lines, reasons};
 
-use crate::error::Result;
-use crate::pipe::PipeTable;
-use crate::template::Templates;
-use crate::text::comment;
+use super::row::{Judgement, Verdict};
+use super::text::{headers, lines, reasons};
+use crate::markdown::{PipeTable, comment};
 
 /// Begins every comment, so that a later one can take its place. Shown by no page.
-pub const MARKER: &str = "<!-- vlm-bench check -->";
+const MARKER: &str = "<!-- vlm-bench check -->";
 
 /// Rows that a document may show: fewer where names are long.
 const ROWS: [usize; 4] = [100, 50, 20, 5];
@@ -20,8 +18,9 @@ const LONGEST: usize = 60_000;
 /// Most characters of one text.
 const WIDEST: usize = 400;
 
-#[derive(Serialize)]
-struct View {
+/// A judgement as the template `check.md` takes it: finished strings, foreign text escaped and cut.
+#[derive(Debug, Serialize)]
+pub struct Comment {
     marker: &'static str,
     headline: String,
     base: String,
@@ -34,14 +33,17 @@ struct View {
     notes: Vec<String>,
 }
 
-/// A Markdown document: what did not pass first, the rest folded up. Foreign text is escaped and cut.
+/// A Markdown document as `draw` makes it by `check.md`: what did not pass first, the rest folded up.
 ///
 /// # Errors
-/// [`Error::Template`](crate::Error::Template).
-pub fn markdown(judgement: &Judgement, templates: &Templates) -> Result<String> {
+/// Those of `draw`.
+pub fn markdown<E>(
+    judgement: &Judgement,
+    draw: impl Fn(&Comment) -> Result<String, E>,
+) -> Result<String, E> {
     let mut document = String::new();
     for rows in ROWS {
-        document = templates.render("check.md", &view(judgement, rows))?;
+        document = draw(&view(judgement, rows))?;
         if document.len() <= LONGEST {
             break;
         }
@@ -49,14 +51,14 @@ pub fn markdown(judgement: &Judgement, templates: &Templates) -> Result<String> 
     Ok(document)
 }
 
-fn view(judgement: &Judgement, rows: usize) -> View {
+fn view(judgement: &Judgement, rows: usize) -> Comment {
     let escaped = |texts: Vec<String>| texts.iter().take(rows).map(|text| escape(text)).collect();
     let all = lines(judgement);
     let open = all.len() - judgement.count(Verdict::Pass);
     let left_out = all.len().saturating_sub(rows);
     let shown = &all[..all.len().min(rows)];
     let (open, passed) = shown.split_at(open.min(shown.len()));
-    View {
+    Comment {
         marker: MARKER,
         headline: escape(&judgement.headline()),
         base: escape(&judgement.base),

@@ -1,13 +1,8 @@
-//! What GitHub shows of a judgement: annotations of the job, and its step summary. Needs no secrets.
+//! What a job of GitHub's prints of a judgement: annotations, then the text. Needs no secrets.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::PathBuf;
-
-use store::gate::{Judgement, Row, Verdict, text};
-
-use crate::error::{Error, Result};
-use crate::text::one_line;
+use super::row::{Judgement, Row, Verdict};
+use super::text::text;
+use crate::summary::one_line;
 
 /// Annotations of one kind that GitHub shows of a step.
 const SHOWN: usize = 10;
@@ -72,20 +67,6 @@ fn line(command: &str, title: &str, message: &str) -> String {
     };
     let property = data(title).replace(':', "%3A").replace(',', "%2C");
     format!("::{command} title={property}::{}\n", data(message))
-}
-
-/// Appends a document to the step summary, if this is a step of GitHub's.
-///
-/// # Errors
-/// [`Error::Summary`] when the file that GitHub names cannot be written.
-pub fn summary_file(document: &str) -> Result<()> {
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
-        return Ok(());
-    };
-    let path = PathBuf::from(path);
-    let opened = OpenOptions::new().create(true).append(true).open(&path);
-    let written = opened.and_then(|mut file| writeln!(file, "{document}"));
-    written.map_err(|source| Error::Summary { path, source })
 }
 
 #[cfg(test)]
