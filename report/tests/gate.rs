@@ -211,6 +211,26 @@ fn a_figure_that_the_base_should_have_had_has_no_baseline() {
 }
 
 #[test]
+fn what_the_machine_did_is_never_judged() {
+    let plain = Case::slower(1.0);
+    let told = |run: &mut Run| {
+        fixture::trials()
+            .into_iter()
+            .for_each(|sample| set(run, sample))
+    };
+    let expected = plain.check(&["--json"], 0);
+    // Known on one side alone, it is not missing on the other.
+    let head = Case::new(|_, runs| told(&mut runs[0]));
+    assert_eq!(head.check(&["--json"], 0), expected);
+    let main = session(8, "main");
+    let mut run = warm(&main, 1.0);
+    told(&mut run);
+    keep(&plain.file("told.db"), &main, &[run]);
+    let text = plain.check(&["--baseline", "told.db"], 0);
+    assert!(!text.contains("trial"), "{text}");
+}
+
+#[test]
 fn what_was_accepted_begins_the_baseline_anew() {
     let case = Case::slower(1.1);
     for day in 7..9 {

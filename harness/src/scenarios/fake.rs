@@ -376,10 +376,11 @@ impl<'a> Bench<'a> {
         };
         let end = self.scenario.run(model, &mut probe);
         for line in lines {
-            if matches!(line, Line::Trial { .. }) {
+            let over = matches!(line, Line::Trial { .. });
+            self.ledger.take(line);
+            if over {
                 self.ledger.close_trial(&[]);
             }
-            self.ledger.take(line);
         }
         self.ledger.close_epoch(epoch);
         self.done += 1;

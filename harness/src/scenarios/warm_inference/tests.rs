@@ -26,6 +26,11 @@ const SEEN: &[Metric] = &[
     Metric::SwappedOut,
     Metric::ThermalLevel,
     Metric::PerformanceCores,
+    Metric::Trial,
+    Metric::TrialBackgroundCpu,
+    Metric::TrialSwappedIn,
+    Metric::TrialSwappedOut,
+    Metric::TrialThermalLevel,
     Metric::Overhead,
 ];
 
