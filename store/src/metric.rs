@@ -182,6 +182,8 @@ metrics! {
     InterToken "inter_token" Second LowerIsBetter 0.03 "time between two generated tokens";
     Decode "decode" TokenPerSecond HigherIsBetter 0.03 "generated tokens a second after the first";
     WeightBandwidth "weight_bandwidth" BytePerSecond HigherIsBetter 0.03 "bytes of language-model weights read a second while decoding";
+    MemoryBandwidth "memory_bandwidth" BytePerSecond Neutral 0.0 "bytes a second that memory delivers where the model computes: measured on a processor, what clock and width allow on NVIDIA's GPUs";
+    BandwidthShare "bandwidth_share" Ratio Neutral 0.0 "weight bandwidth as a share of the memory's, for weights that no cache keeps";
     Unattributed "unattributed" Ratio LowerIsBetter 0.05 "share of a phased request that no phase accounts for";
     BarrierOverhead "barrier_overhead" Ratio LowerIsBetter 0.05 "phased over fused median total, minus one";
     EnergyPerImage "energy_per_image" Joule LowerIsBetter 0.05 "energy above rest of a picture and its prompt, up to the first token";

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use store::{Cell, Metric, Outcome, Run, Uuid};
 
+use crate::measure::Bandwidth;
 use crate::message::{Epoch, Message as Line};
 use crate::parent::Ledger;
 use crate::probes::{Accepted, ProbeSet, Scene, TextItem, Turn, VisionItem};
@@ -269,8 +270,8 @@ impl Gauge for Still {
         Some(700)
     }
 
-    fn bandwidth(&self) -> Option<f64> {
-        Some(1e10)
+    fn bandwidth(&self) -> Option<Bandwidth> {
+        Some(Bandwidth::Measured(1e10))
     }
 }
 

@@ -139,6 +139,8 @@ impl Scenario for WarmInference {
             Metric::InterToken,
             Metric::Decode,
             Metric::WeightBandwidth,
+            Metric::MemoryBandwidth,
+            Metric::BandwidthShare,
             Metric::ImagePrep,
             Metric::VisionEncode,
             Metric::VisionPerTile,
