@@ -9,6 +9,7 @@ mod observe;
 pub mod schedule;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trials;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub use child::{Failure, Launcher};
 pub use journal::{Journal, Recorded};
 pub use ledger::{Entry, Ledger, Told};
 use observe::Observer;
+pub use trials::Around;
 
 /// One epoch to be run.
 #[derive(Clone, Copy, Debug)]

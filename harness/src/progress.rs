@@ -104,7 +104,9 @@ impl<W: Write> Progress<W> {
         let wall = duration::format(Duration::from_secs_f64(run.wall_s.max(0.0)));
         let end = match &run.outcome {
             Outcome::Measured { samples, voids } => {
-                let metrics = format!("{} metrics", samples.len());
+                let figures = samples.iter().map(|sample| sample.metric);
+                let figures = figures.filter(|metric| !metric.is_around_trials());
+                let metrics = format!("{} metrics", figures.count());
                 let count: u32 = voids
                     .iter()
                     .map(|void| void.count)

@@ -6,6 +6,7 @@ mod choice;
 mod compare_page;
 mod conditions;
 mod curves;
+mod far;
 mod files;
 mod frame;
 mod heading;

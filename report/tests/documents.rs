@@ -47,6 +47,27 @@ fn table_in_every_format() {
 }
 
 #[test]
+fn values_far_from_the_others_are_listed() {
+    let archive = archive(fixture::disturbed_database);
+    let render = |format| render_table(&archive, None, format, &built_in()).unwrap();
+    let text = render(Format::Text);
+    let line = text.lines().find(|line| line.starts_with("outliers: "));
+    insta::assert_snapshot!(line.unwrap(), @"outliers: tiny-smolvlm-500m-instruct: 1 value lies far from the median of its process; NOISY: inference; inference 1.04 s, 2.58 times the median, process 2, trial 4 (others used 34 % of all cores, 2.00 MiB swapped out, thermal pressure moderate)");
+    let json: serde_json::Value = serde_json::from_str(&render(Format::Json)).unwrap();
+    let row = &json["machines"][0]["rows"][0];
+    let outlier = &row["outliers"]["listed"][0];
+    assert_eq!(outlier["metric"], "inference");
+    assert_eq!(
+        (&outlier["process"], &outlier["trials"]),
+        (&2.into(), &vec![4, 4].into())
+    );
+    assert_eq!(outlier["around"]["swapped_out"], 2_097_152.0);
+    assert_eq!(row["outliers"]["more"], 0);
+    assert_eq!(row["figures"]["inference"]["outliers"], 1);
+    assert_eq!(row["figures"]["trial"], serde_json::Value::Null);
+}
+
+#[test]
 fn guide_of_our_own_runs() {
     let archive = archive(fixture::sample_database);
     insta::assert_snapshot!(

@@ -124,6 +124,28 @@ fn a_session_is_shown_cell_by_cell_and_against_the_one_before() {
 }
 
 #[test]
+fn values_far_from_the_others_stand_beside_what_the_machine_did() {
+    let pages = pages(fixture::disturbed_database);
+    let run = |day: u32| {
+        let id = fixture::session(day, "Apple M3").id;
+        &pages[&format!("run/{id}.html")]
+    };
+    for needed in [
+        "1 value far from the others; NOISY: inference",
+        "process 2, trial 4</td><td>1.04 s</td><td>2.58 times",
+        "others used 34 % of all cores, 2.00 MiB swapped out, thermal pressure moderate",
+    ] {
+        assert!(run(1).contains(needed), "{needed}");
+    }
+    assert!(run(0).contains("process 2</td>"), "{}", run(0));
+    assert!(run(0).contains("not known of this trial"));
+    // They are no figures of a model, on any page.
+    for (name, page) in &pages {
+        assert!(!page.contains("trial_"), "{name}");
+    }
+}
+
+#[test]
 fn every_page_runs_only_what_lies_beside_it() {
     for (name, page) in pages(fixture::full_database) {
         assert!(

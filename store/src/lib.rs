@@ -1,7 +1,7 @@
 //! The data model of vlm-bench and the SQLite file that keeps it.
 //!
 //! Pure, without SQL: [`run`] (what was measured), [`metric`] (what a figure means and how it is
-//! printed), [`stats`], [`summary`], [`trend`], [`watch`] and [`gate`] (what is derived when runs are
+//! printed), [`stats`], [`outliers`], [`summary`], [`trend`], [`watch`] and [`gate`] (what is derived when runs are
 //! read). Only [`db`] knows SQL.
 
 pub mod bench;
@@ -14,6 +14,7 @@ pub mod legacy;
 pub mod manual;
 pub mod markdown;
 pub mod metric;
+pub mod outliers;
 pub mod print;
 pub mod run;
 pub mod series;

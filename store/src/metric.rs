@@ -182,6 +182,8 @@ metrics! {
     InterToken "inter_token" Second LowerIsBetter 0.03 "time between two generated tokens";
     Decode "decode" TokenPerSecond HigherIsBetter 0.03 "generated tokens a second after the first";
     WeightBandwidth "weight_bandwidth" BytePerSecond HigherIsBetter 0.03 "bytes of language-model weights read a second while decoding";
+    MemoryBandwidth "memory_bandwidth" BytePerSecond Neutral 0.0 "bytes a second that memory delivers where the model computes: measured on a processor, what clock and width allow on NVIDIA's GPUs";
+    BandwidthShare "bandwidth_share" Ratio Neutral 0.0 "weight bandwidth as a share of the memory's, for weights that no cache keeps";
     Unattributed "unattributed" Ratio LowerIsBetter 0.05 "share of a phased request that no phase accounts for";
     BarrierOverhead "barrier_overhead" Ratio LowerIsBetter 0.05 "phased over fused median total, minus one";
     EnergyPerImage "energy_per_image" Joule LowerIsBetter 0.05 "energy above rest of a picture and its prompt, up to the first token";
@@ -213,6 +215,11 @@ metrics! {
     SwappedOut "swapped_out" Byte Neutral 0.0 "bytes that the machine swapped out during a trial";
     ThermalLevel "thermal_level" Count Neutral 0.0 "thermal pressure at the end of a trial; 0 is nominal";
     PerformanceCores "performance_cores" Ratio Neutral 0.0 "share of the worker's processor time on fast cores during a trial";
+    Trial "trial" Count Neutral 0.0 "number of each trial that counts, in its process: the metrics named trial_... have one value for each of these";
+    TrialBackgroundCpu "trial_background_cpu" Ratio Neutral 0.0 "share of all cores that other processes used around each trial that counts; -1 where it is not known";
+    TrialSwappedIn "trial_swapped_in" Byte Neutral 0.0 "bytes that the machine read back from swap around each trial that counts; -1 where it is not known";
+    TrialSwappedOut "trial_swapped_out" Byte Neutral 0.0 "bytes that the machine swapped out around each trial that counts; -1 where it is not known";
+    TrialThermalLevel "trial_thermal_level" Count Neutral 0.0 "highest thermal pressure around each trial that counts, 0 to 3, 0 being nominal; -1 where it is not known";
     PromptTokens "prompt_tokens" Count Exact 0.0 "prompt positions fed to the language model";
     ImageTokens "image_tokens" Count Exact 0.0 "prompt positions that hold image features";
     OutputTokens "output_tokens" Count Exact 0.0 "generated token ids, the stop id included";
@@ -249,6 +256,20 @@ impl Metric {
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.spec().name
+    }
+
+    /// Whether it numbers trials or tells what the machine did around each of them: no figure of a model, but
+    /// what explains [outliers](crate::outliers).
+    #[must_use]
+    pub const fn is_around_trials(self) -> bool {
+        matches!(
+            self,
+            Self::Trial
+                | Self::TrialBackgroundCpu
+                | Self::TrialSwappedIn
+                | Self::TrialSwappedOut
+                | Self::TrialThermalLevel
+        )
     }
 
     /// Prints one value in this metric's unit.

@@ -3,7 +3,7 @@
 //! The unit is the epoch (a fresh process), never the trial: trials of one process share its
 //! memory layout, caches and heat, and an interval over them would be far too narrow.
 
-use crate::metric::Metric;
+use crate::metric::{Direction, Metric, Unit};
 use crate::run::Sample;
 
 mod bootstrap;
@@ -31,6 +31,7 @@ pub use percentile::percentile;
 pub use random::Rng;
 pub use ratio::{PairedRatio, paired_ratio};
 pub use retention::{Retention, scene_retention};
+pub use scatter::far;
 pub use share::{Gain, Proportion, item_values, paired_gain, proportion, share};
 pub use slope::{Slope, slope};
 pub use stop::target;
@@ -102,6 +103,30 @@ pub const fn is_item_score(metric: Metric) -> bool {
             | M::ContextTextOnly
             | M::ContextChance
     )
+}
+
+/// Whether a metric is read by the medians of its epochs, so that a single trial is one of many alike.
+///
+/// Scores and counters are read item by item; what is taken after each call tells a leak by its
+/// order; circumstances explain single trials.
+#[must_use]
+pub fn is_repeated(metric: Metric) -> bool {
+    use Metric as M;
+    let spec = metric.spec();
+    let continuous = match spec.unit {
+        Unit::Second | Unit::Byte | Unit::TokenPerSecond | Unit::BytePerSecond => true,
+        Unit::Joule | Unit::Watt => true,
+        Unit::Ratio => !is_item_score(metric) && spec.min_change > 0.0,
+        Unit::Count | Unit::Logit => false,
+    };
+    let ordered = [
+        M::CallMemory,
+        M::CallActive,
+        M::CallCache,
+        M::AfterUnload,
+        M::WarmUp,
+    ];
+    continuous && spec.direction != Direction::Neutral && !ordered.contains(&metric)
 }
 
 /// The medians of the epochs that hold a value, in order.

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::metric::Metric;
+use crate::outliers::{Outliers, outliers_of};
 use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, Stage, Void};
 use crate::stats::{Figure, figure};
 
@@ -169,6 +170,8 @@ pub struct Row {
     pub figures: BTreeMap<Metric, Figure>,
     /// Times that are no single figure.
     pub timing: Timing,
+    /// Values of the figures that lie far from the median of their process, run by run.
+    pub outliers: Outliers,
     /// Everything refused.
     pub voids: Vec<Void>,
     /// What is to be read beside the figures, with the scenario; circumstances of several scenarios are
@@ -317,6 +320,7 @@ fn row(newest: &Newest<'_>) -> Option<Row> {
         lifecycle: lifecycle::lifecycle(newest),
         figures,
         timing: Timing::of(newest),
+        outliers: far_values(newest),
         voids: newest
             .runs
             .iter()
@@ -364,8 +368,21 @@ fn figures(newest: &Newest<'_>) -> BTreeMap<Metric, Figure> {
     let from = |metric: Metric| newest.sample(home(metric), metric).and_then(figure);
     Metric::ALL
         .iter()
+        .filter(|metric| !metric.is_around_trials())
         .filter_map(|&metric| Some((metric, from(metric)?)))
         .collect()
+}
+
+/// The outliers of these figures.
+fn far_values(newest: &Newest<'_>) -> Outliers {
+    let mut all = Outliers::default();
+    for run in &newest.runs {
+        let kind = Kind::of(&run.cell.scenario);
+        let found = outliers_of(run, |metric| kind == Some(home(metric)));
+        all.listed.extend(found.listed);
+        all.more += found.more;
+    }
+    all
 }
 
 /// The scenario that a metric's figure belongs to.
@@ -416,4 +433,4 @@ pub const fn home(metric: Metric) -> Kind {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -99,6 +99,12 @@ fn what_is_told_is_what_goes() {
     check(&|run| with(run, Metric::Ttft, epochs), (2, 6, 4));
     check(&|run| with(run, Metric::Ttft, &[]), (2, 0, 4));
     check(&|run| with(run, Metric::CallMemory, epochs), (2, 0, 4));
+    // Around no trial that is left; circumstances of longer spans stay.
+    check(
+        &|run| with(run, Metric::TrialBackgroundCpu, epochs),
+        (2, 12, 4),
+    );
+    check(&|run| with(run, Metric::BackgroundCpu, epochs), (2, 0, 4));
     check(
         &|run| with(run, Metric::VisionRight, &[&[1.0, 0.0]]),
         (2, 0, 4),

@@ -37,6 +37,7 @@ fn night_of(db: &mut Db, branch: &str, (day, slow): (u32, f64)) -> Uuid {
             epochs: vec![vec![32.0]],
         },
         sample(Metric::BackgroundCpu, 0.01),
+        sample(Metric::TrialBackgroundCpu, 0.01),
     ];
     let run = Run {
         at: session.at,

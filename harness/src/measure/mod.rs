@@ -15,7 +15,7 @@ mod system;
 mod system;
 mod watch;
 
-pub use bandwidth::{READ_BYTES, read_bandwidth};
+pub use bandwidth::{Bandwidth, READ_BYTES, read_bandwidth};
 pub use listener::{family, listener};
 #[cfg(not(target_os = "macos"))]
 pub(crate) use system::TICK_MS;

@@ -39,6 +39,14 @@ impl Gpu {
         self.0.memory_of(pid)
     }
 
+    /// Bytes a second that its memory delivers at most, by its highest clock and its width. `None` where the
+    /// driver does not tell, and where it is not sure which of several GPUs computes: CUDA numbers them
+    /// otherwise than the driver, so that only a UUID in `CUDA_VISIBLE_DEVICES` names one of unlike ones.
+    #[must_use]
+    pub fn bandwidth(&self) -> Option<f64> {
+        self.0.bandwidth()
+    }
+
     /// Millijoules that the board has used since the driver was loaded. `None` before Volta.
     #[must_use]
     pub fn energy_mj(&self) -> Option<u64> {
@@ -78,6 +86,10 @@ mod system {
             match *self {}
         }
 
+        pub(super) const fn bandwidth(&self) -> Option<f64> {
+            match *self {}
+        }
+
         pub(super) const fn energy_mj(&self) -> Option<u64> {
             match *self {}
         }
@@ -95,10 +107,12 @@ mod system {
 #[cfg(feature = "cuda")]
 mod system {
     use nvml_wrapper::bitmasks::device::ThrottleReasons as Reasons;
+    use nvml_wrapper::enum_wrappers::device::Clock;
     use nvml_wrapper::enums::device::UsedGpuMemory;
     use nvml_wrapper::{Device, Nvml};
 
     use super::GpuMemory;
+    use crate::measure::bandwidth::rated_bandwidth;
 
     #[derive(Debug)]
     pub(super) struct Gpu {
@@ -149,6 +163,15 @@ mod system {
             }
         }
 
+        pub(super) fn bandwidth(&self) -> Option<f64> {
+            if self.name.parse::<u32>().is_err() {
+                return rate(&self.device()?);
+            }
+            let count = self.nvml.device_count().ok()?;
+            let rates = (0..count).map(|at| rate(&self.nvml.device_by_index(at).ok()?));
+            super::alike(rates)
+        }
+
         pub(super) fn energy_mj(&self) -> Option<u64> {
             self.device()?.total_energy_consumption().ok()
         }
@@ -174,6 +197,19 @@ mod system {
             Some(found.map(|(_, name)| name).collect())
         }
     }
+
+    fn rate(device: &Device<'_>) -> Option<f64> {
+        let clock = device.max_clock_info(Clock::Memory).ok()?;
+        rated_bandwidth(clock, device.memory_bus_width().ok()?)
+    }
+}
+
+/// The rate of all GPUs, where each has the same.
+#[cfg(any(feature = "cuda", test))]
+fn alike(rates: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let rates = rates.collect::<Option<Vec<f64>>>()?;
+    let first = *rates.first()?;
+    rates.iter().all(|&rate| rate == first).then_some(first)
 }
 
 /// The first entry of `CUDA_VISIBLE_DEVICES`.
@@ -198,6 +234,18 @@ mod tests {
         );
         // Set to nothing, it hides every GPU.
         check(Some(""), "");
+    }
+
+    #[test]
+    fn unlike_gpus_have_no_rate_in_common() {
+        let check = |rates: &[Option<f64>], expected| {
+            assert_eq!(alike(rates.iter().copied()), expected, "{rates:?}");
+        };
+        check(&[], None);
+        check(&[Some(3e12)], Some(3e12));
+        check(&[Some(3e12), Some(3e12)], Some(3e12));
+        check(&[Some(3e12), Some(1e12)], None);
+        check(&[Some(3e12), None], None);
     }
 
     #[test]

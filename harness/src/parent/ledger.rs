@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use store::{Answer, Metric, Outcome, Remark, RemarkKind, Sample, Void};
 
+use super::trials::{Around, Trials};
 use crate::conditions::Mark;
 use crate::message::{Epoch, Message, Reference, Replay, one_line};
 use crate::scenarios::SoFar;
@@ -28,6 +29,8 @@ pub struct Ledger {
     open: BTreeMap<Metric, Vec<f64>>,
     /// Values of the trial that is under way.
     trial: Vec<(Metric, f64)>,
+    /// Those of the epoch under way.
+    trials: Trials,
     voids: Vec<Void>,
     answers: Vec<Answer>,
     remarks: Vec<Remark>,
@@ -43,6 +46,8 @@ pub enum Entry {
     Seen(Metric, Option<f64>),
     /// A trial ended, and this is what the machine did to it.
     Trial(Vec<Mark>),
+    /// What it did around all trials since the last of these entries.
+    Around(Around),
     /// Something to be read beside the figures of so many trials.
     Advisory(u32, String),
 }
@@ -61,14 +66,20 @@ pub struct Told {
 impl Ledger {
     /// Ends an epoch: later values belong to the next.
     pub fn close_epoch(&mut self, epoch: &Epoch) {
-        self.keep_trial();
-        self.closed.push(std::mem::take(&mut self.open));
+        self.end_epoch();
         self.epochs.push(epoch.clone());
+    }
+
+    fn end_epoch(&mut self) {
+        self.keep_trial();
+        self.open.extend(self.trials.take());
+        self.closed.push(std::mem::take(&mut self.open));
     }
 
     /// Forgets the epoch under way, whose worker failed.
     pub fn drop_epoch(&mut self) {
         self.trial.clear();
+        self.trials = Trials::default();
         self.open.clear();
     }
 
@@ -90,6 +101,7 @@ impl Ledger {
             Mark::Void(reason) => Some(reason.clone()),
             Mark::Advisory(_) => None,
         });
+        self.trials.end(void.is_none());
         if let Some(reason) = void {
             for (metric, _) in std::mem::take(&mut self.trial) {
                 self.refuse(metric, &reason);
@@ -127,9 +139,10 @@ impl Ledger {
     pub fn book(&mut self, entry: Entry) {
         match entry {
             Entry::Said(message) => self.take(message),
-            Entry::Seen(metric, Some(value)) => self.value(metric, value),
+            Entry::Seen(metric, Some(value)) => self.seen(metric, value),
             Entry::Seen(metric, None) => self.refuse(metric, "the system does not tell"),
             Entry::Trial(marks) => self.close_trial(&marks),
+            Entry::Around(around) => self.trials.tell(around),
             Entry::Advisory(count, text) => self.remark(RemarkKind::Advisory, count, &text),
         }
     }
@@ -146,16 +159,22 @@ impl Ledger {
             Message::Finding { text } => self.remark(RemarkKind::Finding, 0, &text),
             // About a process, of which there are no trials to count.
             Message::Advisory { text } => self.remark(RemarkKind::Advisory, 0, &text),
-            Message::Started
-            | Message::Trial { .. }
-            | Message::Done { .. }
-            | Message::Failed { .. } => {}
+            Message::Trial { done, .. } => self.trials.say(done),
+            Message::Started | Message::Done { .. } | Message::Failed { .. } => {}
         }
     }
 
     fn value(&mut self, metric: Metric, value: f64) {
         match plausible(metric, value) {
             Ok(()) => self.trial.push((metric, value)),
+            Err(reason) => self.refuse(metric, &reason),
+        }
+    }
+
+    /// What the parent saw belongs to no trial, so that none takes it along.
+    fn seen(&mut self, metric: Metric, value: f64) {
+        match plausible(metric, value) {
+            Ok(()) => self.open.entry(metric).or_default().push(value),
             Err(reason) => self.refuse(metric, &reason),
         }
     }
@@ -184,13 +203,13 @@ impl Ledger {
     /// Ends the cell. A cell without any value and without any reason for that is void itself.
     #[must_use]
     pub fn close(mut self) -> Told {
-        self.keep_trial();
-        self.closed.push(std::mem::take(&mut self.open));
+        self.end_epoch();
         let mut samples: BTreeMap<Metric, Vec<Vec<f64>>> = BTreeMap::new();
         for (metric, values) in self.closed.into_iter().flatten() {
             samples.entry(metric).or_default().push(values);
         }
-        if samples.is_empty() && self.voids.is_empty() {
+        let nothing = samples.keys().all(|metric| metric.is_around_trials());
+        if nothing && self.voids.is_empty() {
             let reason =
                 "no value was measured: the probe set has no item for this scenario".to_owned();
             self.voids.push(Void {

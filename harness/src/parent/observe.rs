@@ -5,6 +5,7 @@ use std::time::Duration;
 use store::Metric;
 
 use super::ledger::Entry;
+use super::trials::Around;
 use crate::conditions::{Conditions, Mark, Sampler, Thermal, background, between, fast_share};
 use crate::measure::PeakWatch;
 use crate::measure::nvml::Gpu;
@@ -32,6 +33,8 @@ pub(super) struct Observer<'a> {
     /// Conditions at the start of the span that is judged next, and its trials.
     anchor: Conditions,
     trials: u32,
+    /// Start of the span before, if it was one of trials too.
+    before: Option<Conditions>,
     /// Whether there is nothing to watch: a server's processes are elsewhere or not known.
     unseen: bool,
     /// Highest memory: until the model was ready, over the worker's life, on the GPU.
@@ -63,6 +66,7 @@ impl<'a> Observer<'a> {
             sampler,
             gpu: if on_gpu { Gpu::open() } else { None },
             trials: 0,
+            before: None,
             load_peak: None,
             peak: None,
             gpu_peak: None,
@@ -79,6 +83,7 @@ impl<'a> Observer<'a> {
     /// The warm-up is over, and no trial: what the machine did until now matters no more.
     pub(super) fn warmed_up(&mut self) -> Vec<Entry> {
         self.anchor = self.sampler.read();
+        self.before = None;
         self.trials = 0;
         vec![Entry::Trial(Vec::new())]
     }
@@ -140,8 +145,26 @@ impl<'a> Observer<'a> {
         let told = told(&self.anchor, now).into_iter();
         let told = told.filter(|(metric, _)| wanted.contains(metric));
         entries.extend(told.map(|(metric, value)| Entry::Seen(metric, Some(value))));
+        if wanted.contains(&Metric::Trial) {
+            entries.push(Entry::Around(self.around(now)));
+        }
+        self.before = Some(self.anchor);
         self.anchor = *now;
         entries
+    }
+
+    /// What the machine did around the trials since the anchor. The last ones of a process may be too short to
+    /// tell others' work by: then those of the span before them are taken in.
+    fn around(&self, now: &Conditions) -> Around {
+        let anchor = &self.anchor;
+        let longer = || background(self.before.as_ref()?, now);
+        let others = background(anchor, now).or_else(longer);
+        [
+            others.map(|share| (share * 1000.0).round() / 1000.0),
+            bytes_moved(anchor.swapped_in, now.swapped_in),
+            bytes_moved(anchor.swapped_out, now.swapped_out),
+            heat(anchor, now),
+        ]
     }
 
     /// What keeps the GPU from its speed at this moment; a setting of its owner's does not.
@@ -160,17 +183,12 @@ impl<'a> Observer<'a> {
 
 /// The circumstances of a span as figures, where the system tells them.
 fn told(start: &Conditions, end: &Conditions) -> Vec<(Metric, f64)> {
-    let swapped = start.swapped_out.zip(end.swapped_out);
-    let swapped = swapped.map(|(start, end)| end.saturating_sub(start) as f64 * PAGE);
-    let level = |thermal| match thermal {
-        Thermal::Nominal => 0.0,
-        Thermal::Moderate => 1.0,
-        Thermal::Heavy => 2.0,
-        Thermal::Critical => 3.0,
-    };
     let figures = [
         (Metric::BackgroundCpu, background(start, end)),
-        (Metric::SwappedOut, swapped),
+        (
+            Metric::SwappedOut,
+            bytes_moved(start.swapped_out, end.swapped_out),
+        ),
         (Metric::ThermalLevel, end.state.thermal.map(level)),
         (Metric::PerformanceCores, fast_share(start, end)),
     ];
@@ -180,9 +198,40 @@ fn told(start: &Conditions, end: &Conditions) -> Vec<(Metric, f64)> {
         .collect()
 }
 
+/// Bytes of the pages that were counted in a span.
+fn bytes_moved(start: Option<u64>, end: Option<u64>) -> Option<f64> {
+    let (start, end) = start.zip(end)?;
+    Some(end.saturating_sub(start) as f64 * PAGE)
+}
+
+/// The hotter end of a span. Where processors slowed down for heat within it, it was heavy at least.
+fn heat(start: &Conditions, end: &Conditions) -> Option<f64> {
+    let slowed = start.state.throttled.zip(end.state.throttled);
+    let slowed = slowed.map(|(start, end)| {
+        if end > start {
+            Thermal::Heavy
+        } else {
+            Thermal::Nominal
+        }
+    });
+    let hottest = start.state.thermal.max(end.state.thermal).max(slowed);
+    hottest.map(level)
+}
+
+/// As a number, 0 to 3.
+const fn level(thermal: Thermal) -> f64 {
+    match thermal {
+        Thermal::Nominal => 0.0,
+        Thermal::Moderate => 1.0,
+        Thermal::Heavy => 2.0,
+        Thermal::Critical => 3.0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conditions::{CoreTime, State};
     use crate::parent::tests::planned;
 
     #[test]
@@ -217,5 +266,62 @@ mod tests {
         };
         let expected = [(Metric::SwappedOut, 2.0 * PAGE)];
         assert_eq!(told(&swapped(3), &swapped(5)), expected);
+    }
+
+    #[test]
+    fn heat_is_that_of_the_hotter_end_and_of_processors_that_slowed_down() {
+        let check = |start: State, end: State, expected: Option<f64>| {
+            let [start, end] = [start, end].map(|state| Conditions {
+                state,
+                ..Conditions::default()
+            });
+            assert_eq!(heat(&start, &end), expected, "{start:?} {end:?}");
+        };
+        let state = |thermal, throttled| State {
+            thermal,
+            throttled,
+            ..State::default()
+        };
+        let (cool, warm) = (Some(Thermal::Nominal), Some(Thermal::Moderate));
+        check(state(None, None), state(None, None), None);
+        check(state(warm, None), state(cool, None), Some(1.0));
+        check(state(cool, Some(3)), state(cool, Some(3)), Some(0.0));
+        check(state(warm, Some(3)), state(warm, Some(4)), Some(2.0));
+        check(state(None, Some(3)), state(None, Some(4)), Some(2.0));
+    }
+
+    #[test]
+    fn trials_that_are_too_short_are_told_with_the_span_before() {
+        let planned = planned("warm-inference");
+        let mut observer = Observer::start(&planned, std::process::id(), None);
+        let at = |all: u64, busy: u64| Conditions {
+            cores: Some(CoreTime {
+                all: Duration::from_millis(all),
+                busy: Duration::from_millis(busy),
+            }),
+            ours: Some(Duration::ZERO),
+            swapped_out: Some(all / 1000),
+            ..Conditions::default()
+        };
+        let around = |observer: &mut Observer<'_>, now: &Conditions| {
+            let entries = observer.judge(now).into_iter();
+            let mut told = entries.filter_map(|entry| match entry {
+                Entry::Around(around) => Some(around),
+                _ => None,
+            });
+            told.next().unwrap()
+        };
+        observer.anchor = at(0, 0);
+        let first = around(&mut observer, &at(1000, 123));
+        assert_eq!(first, [Some(0.123), None, Some(PAGE), None]);
+        let last = around(&mut observer, &at(1500, 323));
+        assert_eq!(
+            last,
+            [Some(0.215), None, Some(0.0), None],
+            "323 ms of 1.5 s"
+        );
+        observer.warmed_up();
+        observer.anchor = at(0, 0);
+        assert_eq!(around(&mut observer, &at(500, 100))[0], None);
     }
 }

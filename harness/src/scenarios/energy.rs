@@ -180,6 +180,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::measure::Bandwidth;
     use crate::message::{Epoch, Message as Line};
     use crate::scenarios::Gauge;
     use crate::scenarios::fake::{Fake, birth, set};
@@ -227,7 +228,7 @@ mod tests {
         fn installed(&self) -> Option<u64> {
             None
         }
-        fn bandwidth(&self) -> Option<f64> {
+        fn bandwidth(&self) -> Option<Bandwidth> {
             None
         }
     }

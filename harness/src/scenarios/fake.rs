@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use store::{Cell, Metric, Outcome, Run, Uuid};
 
+use crate::measure::Bandwidth;
 use crate::message::{Epoch, Message as Line};
 use crate::parent::Ledger;
 use crate::probes::{Accepted, ProbeSet, Scene, TextItem, Turn, VisionItem};
@@ -269,8 +270,8 @@ impl Gauge for Still {
         Some(700)
     }
 
-    fn bandwidth(&self) -> Option<f64> {
-        Some(1e10)
+    fn bandwidth(&self) -> Option<Bandwidth> {
+        Some(Bandwidth::Measured(1e10))
     }
 }
 
@@ -376,10 +377,11 @@ impl<'a> Bench<'a> {
         };
         let end = self.scenario.run(model, &mut probe);
         for line in lines {
-            if matches!(line, Line::Trial { .. }) {
+            let over = matches!(line, Line::Trial { .. });
+            self.ledger.take(line);
+            if over {
                 self.ledger.close_trial(&[]);
             }
-            self.ledger.take(line);
         }
         self.ledger.close_epoch(epoch);
         self.done += 1;

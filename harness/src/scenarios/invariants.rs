@@ -5,18 +5,18 @@ use std::time::Duration;
 use store::Metric;
 use store::metric::Unit;
 
-use crate::measure;
+use crate::measure::{self, Bandwidth};
 use crate::score::is_echo;
 use crate::subject::{Pass, Reply, Request, Stages, Stop};
 
 /// Bytes a second that no memory of a machine this program runs on delivers: ten times 1 TB/s.
 const BANDWIDTH_ROOF: f64 = 1e13;
 
-/// What the measured bandwidth may be too low by, because other programs read too.
+/// What the bandwidth may be too low by: because other programs read while it was measured, or an owner has
+/// raised the clocks of a GPU.
 const MARGIN: f64 = 1.1;
 
-/// Bytes read a token up to which weights may stay in a cache, so that memory is no roof: as many
-/// as the bandwidth is measured with.
+/// Bytes read a token up to which nothing is measured: a cache may keep them.
 const CACHED: u64 = measure::READ_BYTES as u64;
 
 /// I8: copies of the weights that loading may keep, one and half of one for what is packed anew;
@@ -142,13 +142,20 @@ pub fn second_copy(taken: f64, held_bytes: u64) -> Option<String> {
     })
 }
 
-/// What I9 takes for the most that memory delivers, in bytes a second. The roof that was measured
-/// holds where each token reads more than the 64 MiB that a cache might keep; elsewhere, and where
-/// none could be measured, a constant that no memory reaches.
+/// How fast memory delivers weights of which each token reads so many bytes; none where a cache may keep
+/// them, and where that is not known.
 #[must_use]
-pub fn roof(read_bytes: u64, measure: impl FnOnce() -> Option<f64>) -> f64 {
-    let measured = (read_bytes > CACHED).then(measure).flatten();
-    measured.map_or(BANDWIDTH_ROOF, |roof| roof * MARGIN)
+pub fn memory(read_bytes: u64, measure: impl FnOnce() -> Option<Bandwidth>) -> Option<Bandwidth> {
+    let known = (read_bytes > CACHED).then(measure).flatten();
+    known.filter(|bandwidth| bandwidth.of_weights(read_bytes).is_some())
+}
+
+/// What I9 takes for the most that memory delivers, in bytes a second: what is known of it, else a constant
+/// that no memory reaches.
+#[must_use]
+pub fn roof(read_bytes: u64, memory: Option<Bandwidth>) -> f64 {
+    let known = memory.and_then(|bandwidth| bandwidth.of_weights(read_bytes));
+    known.map_or(BANDWIDTH_ROOF, |roof| roof * MARGIN)
 }
 
 /// I9: every generated token reads the weights once, so no rate beats the memory.
@@ -173,7 +180,10 @@ pub fn plausible(metric: Metric, value: f64) -> Result<(), String> {
         Unit::Second | Unit::TokenPerSecond if value == 0.0 => f64::MIN_POSITIVE,
         _ => 0.0,
     };
-    let over_one = matches!(metric, M::BarrierOverhead | M::SustainedDecode);
+    let over_one = matches!(
+        metric,
+        M::BarrierOverhead | M::SustainedDecode | M::BandwidthShare
+    );
     let share = metric.spec().unit == Unit::Ratio && !over_one;
     match value {
         _ if !value.is_finite() => Err("not a finite number".to_owned()),
@@ -262,17 +272,26 @@ mod tests {
 
     #[test]
     fn rates_above_the_memory_are_refused() {
-        let check = |read_bytes, measured, rate: f64, refused: bool| {
-            let reason = above_roof(rate, roof(read_bytes, || measured));
+        let check = |read_bytes, known: Option<Bandwidth>, rate: f64, refused: bool| {
+            let roof = roof(read_bytes, memory(read_bytes, || known));
+            let reason = above_roof(rate, roof);
             assert_eq!(reason.is_some(), refused, "{reason:?}");
             assert!(reason.is_none_or(|reason| reason.starts_with("I9")));
         };
         let large = 1 << 30;
-        check(large, Some(1e10), 1.05e10, false);
-        check(large, Some(1e10), 1.2e10, true);
+        let measured = Some(Bandwidth::Measured(1e10));
+        check(large, measured, 1.05e10, false);
+        check(large, measured, 1.2e10, true);
         check(large, None, 9e12, false);
         check(large, None, 3e13, true);
-        check(1 << 20, Some(1e10), 9e12, false);
+        check(1 << 20, measured, 9e12, false);
+        // An eighth of a GiB may be in the GPU's cache, so that memory and cache give 8/7.
+        let rated = Some(Bandwidth::Rated(3.35e12));
+        check(large, rated, 4.2e12, false);
+        check(large, rated, 4.3e12, true);
+        check(large << 4, rated, 3.6e12, false);
+        check(large << 4, rated, 3.8e12, true);
+        check(200 << 20, rated, 9e12, false);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use store::{Answer, Metric, Void};
 use crate::conditions::{CoolDown, Sampler, Thermal, cool_down};
 use crate::machine;
 use crate::measure::energy::{self, Meter};
-use crate::measure::{self, Clock};
+use crate::measure::nvml::Gpu;
+use crate::measure::{self, Bandwidth, Clock};
 use crate::message::{Epoch, Message, Reference, one_line};
 use crate::models::{self, Device};
 use crate::probes::ProbeSet;
@@ -32,9 +33,9 @@ pub trait Gauge {
     fn mapped(&self) -> Option<u64>;
     /// Memory of the machine, in bytes.
     fn installed(&self) -> Option<u64>;
-    /// Bytes a second that memory delivers where the model computes, measured now: for a moment it
-    /// takes 64 MiB and all cores. None where that cannot be measured from here, as for a GPU.
-    fn bandwidth(&self) -> Option<f64>;
+    /// How fast memory is read where the model computes. Of a processor it is measured now: for a moment it
+    /// takes 64 MiB and all cores. None where nobody tells, as of Apple's GPUs.
+    fn bandwidth(&self) -> Option<Bandwidth>;
     /// Does nothing until the machine is cool and idle, half a minute at least, two at most.
     fn cool_down(&self) -> CoolDown {
         let CoolDown { waited, reached } = cool_down(REST.1);
@@ -92,8 +93,13 @@ impl Gauge for OwnProcess {
         Some(u64::from(machine::detect().memory_gib) << 30).filter(|&bytes| bytes > 0)
     }
 
-    fn bandwidth(&self) -> Option<f64> {
-        (self.place.device == Device::Cpu).then(measure::read_bandwidth)
+    fn bandwidth(&self) -> Option<Bandwidth> {
+        match self.place.device {
+            Device::Cpu => Some(Bandwidth::Measured(measure::read_bandwidth())),
+            Device::Cuda => Some(Bandwidth::Rated(Gpu::open()?.bandwidth()?)),
+            // Its memory is the processor's, which cannot read it as fast: no roof.
+            Device::Metal | Device::Server => None,
+        }
     }
 
     fn held(&self) -> Option<u64> {
@@ -150,7 +156,7 @@ impl Gauge for ServerProcesses {
         None
     }
 
-    fn bandwidth(&self) -> Option<f64> {
+    fn bandwidth(&self) -> Option<Bandwidth> {
         None
     }
 

@@ -7,6 +7,7 @@ use store::summary::{Note, run_notes};
 use store::{Metric, Outcome, Run, Sample, Session};
 
 use super::choice;
+use super::far::{Far, far};
 use super::frame::Frame;
 use super::heading::Heading;
 use super::outputs::{self, Outputs};
@@ -70,6 +71,7 @@ pub(super) struct Cell {
     tone: &'static str,
     notes: Vec<NoteView>,
     pub(super) figures: Vec<FigureView>,
+    far: Option<Far>,
     outputs: Option<Outputs>,
 }
 
@@ -189,6 +191,8 @@ fn cell(run: &Run) -> Cell {
         run.at.format("%H:%M:%S UTC").to_string(),
     ];
     let about: Vec<String> = about.into_iter().filter(|part| !part.is_empty()).collect();
+    let figures = run.samples().iter();
+    let figures = figures.filter(|sample| !sample.metric.is_around_trials());
     Cell {
         id: format!("run-{}", run.id),
         key: one_line(&name(cell)),
@@ -200,7 +204,8 @@ fn cell(run: &Run) -> Cell {
         state,
         tone,
         notes,
-        figures: run.samples().iter().map(figure_view).collect(),
+        figures: figures.map(figure_view).collect(),
+        far: far(run),
         outputs: (!run.answers.is_empty()).then(|| outputs::of_run(run, ANSWERS)),
     }
 }

@@ -4,7 +4,7 @@ use store::db::Acknowledgement;
 use store::series::Group;
 use store::{Db, Metric, Outcome, Run, Session, Void};
 
-use super::case::{Case, keep, reason, session, warm};
+use super::case::{Case, keep, reason, session, set, warm};
 use super::fixture;
 
 #[test]
@@ -63,6 +63,26 @@ fn a_figure_that_the_base_should_have_had_has_no_baseline() {
     base("new.db", Some(Metric::Ttft));
     let text = case.check(&["--baseline", "new.db"], 0);
     assert!(!text.contains("decode"), "{text}");
+}
+
+#[test]
+fn what_the_machine_did_is_never_judged() {
+    let plain = Case::slower(1.0);
+    let told = |run: &mut Run| {
+        fixture::trials()
+            .into_iter()
+            .for_each(|sample| set(run, sample))
+    };
+    let expected = plain.check(&["--json"], 0);
+    // Known on one side alone, it is not missing on the other.
+    let head = Case::new(|_, runs| told(&mut runs[0]));
+    assert_eq!(head.check(&["--json"], 0), expected);
+    let main = session(8, "main");
+    let mut run = warm(&main, 1.0);
+    told(&mut run);
+    keep(&plain.file("told.db"), &main, &[run]);
+    let text = plain.check(&["--baseline", "told.db"], 0);
+    assert!(!text.contains("trial"), "{text}");
 }
 
 #[test]

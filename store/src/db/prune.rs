@@ -18,10 +18,10 @@ use super::schema::{Table, tables};
 use super::write::{Problem, remark};
 use super::{Db, sheet};
 use crate::error::Result;
-use crate::metric::{Direction, Metric, Unit};
+use crate::metric::Metric;
 use crate::run::{Outcome, Remark, RemarkKind, Run, Sample, THINNED};
 use crate::series::figure_of;
-use crate::stats::{is_item_score, median};
+use crate::stats::{is_repeated, median};
 use crate::summary::Kind;
 
 /// Which runs keep their raw trials.
@@ -97,15 +97,18 @@ impl Db {
         let rows = self.each(query, [number], |row| {
             let key = SampleKey(run, row);
             let cells = Cells::keyed("sample", row, &key);
-            if !is_thinned_out(cells.parsed("metric")?) {
-                return Ok(0);
-            }
+            let metric: Metric = cells.parsed("metric")?;
+            let kept = match metric.is_around_trials() {
+                true => 0,
+                false if is_repeated(metric) => 1,
+                false => return Ok(0),
+            };
             let packed: Vec<u8> = cells.get("epochs")?;
             let epochs = unpack(&packed).map_err(|reason| cells.wrong("epochs", reason))?;
             // Stored values are finite: an epoch without a median is one without a value.
             Ok(epochs
                 .iter()
-                .map(|trials| trials.len().saturating_sub(1))
+                .map(|trials| trials.len().saturating_sub(kept))
                 .sum())
         })?;
         rows.into_iter().sum()
@@ -236,10 +239,14 @@ pub(super) fn thinned(whole: &Run) -> Run {
     }
     rest.answers.clear();
     if let Outcome::Measured { samples, .. } = &mut rest.outcome {
-        let thin = samples
-            .iter_mut()
-            .filter(|sample| is_thinned_out(sample.metric));
-        thin.for_each(keep_medians);
+        for sample in samples {
+            match sample.metric {
+                // There are no trials left that they would be around.
+                metric if metric.is_around_trials() => sample.epochs.clear(),
+                metric if is_repeated(metric) => keep_medians(sample),
+                _ => {}
+            }
+        }
     }
     let (trials, answers) = dropped(whole, &rest);
     if trials + answers > 0 {
@@ -269,29 +276,6 @@ fn keep_medians(sample: &mut Sample) {
     for trials in &mut sample.epochs {
         *trials = median(trials).into_iter().collect();
     }
-}
-
-/// Whether only the medians of epochs are read of a metric.
-///
-/// Scores and counters are read item by item; what is taken after each call tells a leak by its
-/// order; circumstances explain single trials.
-fn is_thinned_out(metric: Metric) -> bool {
-    use Metric as M;
-    let spec = metric.spec();
-    let continuous = match spec.unit {
-        Unit::Second | Unit::Byte | Unit::TokenPerSecond | Unit::BytePerSecond => true,
-        Unit::Joule | Unit::Watt => true,
-        Unit::Ratio => !is_item_score(metric) && spec.min_change > 0.0,
-        Unit::Count | Unit::Logit => false,
-    };
-    let ordered = [
-        M::CallMemory,
-        M::CallActive,
-        M::CallCache,
-        M::AfterUnload,
-        M::WarmUp,
-    ];
-    continuous && spec.direction != Direction::Neutral && !ordered.contains(&metric)
 }
 
 fn trials(run: &Run) -> usize {

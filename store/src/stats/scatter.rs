@@ -48,23 +48,36 @@ fn deviation(groups: &[Vec<f64>]) -> Option<f64> {
     deviation.is_finite().then_some(deviation)
 }
 
-/// Trials far from the median of their epoch: `|0.6745 (x - median) / MAD| > 3.5`.
+/// How many trials lie far from the median of their epoch.
+pub(super) fn outliers(epochs: &[Vec<f64>]) -> usize {
+    epochs.iter().map(|trials| far(trials).len()).sum()
+}
+
+/// Trials of one epoch far from its median, `|0.6745 (x - median) / MAD| > 3.5`: their places, and how far
+/// each is on that scale.
 ///
 /// An epoch more than half of whose values are equal has no MAD to judge by, and flags none: a
 /// counter, or memory that moves by pages, is not noisy for being steady.
-pub(super) fn outliers(epochs: &[Vec<f64>]) -> usize {
-    epochs.iter().map(|trials| outlying(trials)).sum()
-}
-
-fn outlying(trials: &[f64]) -> usize {
+#[must_use]
+pub fn far(trials: &[f64]) -> Vec<(usize, f64)> {
     let Some(centre) = median(trials) else {
-        return 0;
+        return Vec::new();
     };
-    let finite = trials.iter().filter(|value| value.is_finite());
-    let distances: Vec<f64> = finite.map(|value| (value - centre).abs()).collect();
-    let mad = median(&distances).unwrap_or_default();
-    let far = |&&distance: &&f64| mad > 0.0 && MAD_SCALE * distance > OUTLIER_ABOVE * mad;
-    distances.iter().filter(far).count()
+    let finite = trials
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| value.is_finite());
+    let distances: Vec<(usize, f64)> = finite
+        .map(|(at, value)| (at, (value - centre).abs()))
+        .collect();
+    let sizes: Vec<f64> = distances.iter().map(|&(_, distance)| distance).collect();
+    let mad = median(&sizes).unwrap_or_default();
+    if mad <= 0.0 {
+        return Vec::new();
+    }
+    let score = |(at, distance): (usize, f64)| (at, MAD_SCALE * distance / mad);
+    let scores = distances.into_iter().map(score);
+    scores.filter(|(_, score)| *score > OUTLIER_ABOVE).collect()
 }
 
 #[cfg(test)]
@@ -110,5 +123,6 @@ mod tests {
         check(&[&[1.0, 2.0, 3.0, 4.0, 8.3]], 1);
         check(&[&[5.0, 5.0, 5.0, 6.0, f64::NAN]], 0);
         check(&[&[], &[1.0]], 0);
+        assert_eq!(far(&[f64::NAN, 1.0, 1.1, 1.2, 1.3, 9.0])[0].0, 5);
     }
 }

@@ -6,7 +6,11 @@ use serde::Serialize;
 use super::context::{NOT_OFFERED, STATELESS};
 use super::timing::timing_line;
 use super::{Mark, Row};
+use crate::outliers::noisy;
 use crate::run::{Outcome, Remark, RemarkKind, Run, Stage, Void};
+
+/// Outliers of a row that are told in its line; all are in the page of the session.
+const FARTHEST: usize = 3;
 
 /// One line without control characters.
 ///
@@ -115,17 +119,38 @@ pub fn verdict_line(row: &Row) -> Option<String> {
 }
 
 /// The lines of one row that stand between table and notes, each with the word it begins with: what
-/// the verdicts rest on, times that are no column, and how much was refused or marked.
+/// the verdicts rest on, times that are no column, values far from the others, and how much was refused or
+/// marked.
 #[must_use]
 pub fn lines(row: &Row) -> Vec<(&'static str, String)> {
     let all = [
         ("verdicts", verdict_line(row)),
         ("timing", timing_line(row)),
+        ("outliers", outlier_line(row)),
         ("counted", Some(count_line(row))),
     ];
     all.into_iter()
         .filter_map(|(word, line)| Some((word, line?)))
         .collect()
+}
+
+/// How many values lie far from the others, which figures that makes noisy, and the farthest ones.
+fn outlier_line(row: &Row) -> Option<String> {
+    let found = &row.outliers;
+    let count = found.listed.len() + found.more;
+    let mut parts = vec![match count {
+        0 => return None,
+        1 => "1 value lies far from the median of its process".to_owned(),
+        _ => format!("{count} values lie far from the median of their process"),
+    }];
+    parts.extend(noisy(row.figures.values()));
+    parts.extend(found.listed.iter().take(FARTHEST).map(|outlier| {
+        let (metric, place) = (outlier.metric, outlier.place());
+        let value = metric.format(outlier.value);
+        let (times, machine) = (outlier.times(), outlier.machine());
+        format!("{metric} {value}, {times} the median, {place} ({machine})")
+    }));
+    Some(one_line(&format!("{}: {}", row.model, parts.join("; "))))
 }
 
 /// How many values were refused, and how many trials marked: said also where it is none.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::*;
 use crate::run::Cell;
 
-pub(super) type Values<'a> = (Metric, &'a [&'a [f64]]);
+pub(crate) type Values<'a> = (Metric, &'a [&'a [f64]]);
 
 fn run(scenario: &str, outcome: Outcome) -> Run {
     let cell = Cell {
@@ -33,7 +33,7 @@ fn run(scenario: &str, outcome: Outcome) -> Run {
     }
 }
 
-pub(super) fn measured(scenario: &str, values: &[Values<'_>]) -> Run {
+pub(crate) fn measured(scenario: &str, values: &[Values<'_>]) -> Run {
     let sample = |(metric, epochs): &Values<'_>| Sample {
         metric: *metric,
         epochs: epochs.iter().map(|trials| trials.to_vec()).collect(),
@@ -123,7 +123,7 @@ pub(super) fn sound() -> Vec<Run> {
 }
 
 /// The row of a sound model with some scenarios replaced.
-pub(super) fn with(replaced: &[Run]) -> Row {
+pub(crate) fn with(replaced: &[Run]) -> Row {
     let mut runs = sound();
     for new in replaced {
         runs.retain(|run| run.cell.scenario != new.cell.scenario);

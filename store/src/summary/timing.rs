@@ -69,11 +69,25 @@ pub(super) fn timing_line(row: &Row) -> Option<String> {
         calls,
         tail,
         spread,
+        weights(row),
         named("sustained decode", Metric::SustainedDecode),
         hot,
     ];
     let words: Vec<String> = words.into_iter().flatten().collect();
     (!words.is_empty()).then(|| one_line(&format!("{}: {}", row.model, words.join("; "))))
+}
+
+/// How fast weights were read, and what share that is of what memory delivers.
+fn weights(row: &Row) -> Option<String> {
+    let figure = |metric| row.figures.get(&metric);
+    let read = figure(Metric::WeightBandwidth)?;
+    let of_memory = figure(Metric::BandwidthShare).zip(figure(Metric::MemoryBandwidth));
+    let share = of_memory.map_or_else(String::new, |(share, memory)| {
+        let share = share.metric.format(share.median);
+        let delivered = memory.metric.format(memory.median);
+        format!(", {share} of the memory's {delivered}")
+    });
+    Some(format!("weights read at {read}{share}"))
 }
 
 /// The first inference, and how many times the warm one that is.
@@ -106,6 +120,9 @@ mod tests {
                     Metric::InterToken,
                     &[&[0.002; 20], &[0.002; 20], &[0.003; 20]],
                 ),
+                (Metric::WeightBandwidth, &[&[2e10], &[2e10], &[2e10]]),
+                (Metric::MemoryBandwidth, &[&[4e10], &[4e10], &[5e10]]),
+                (Metric::BandwidthShare, &[&[0.5], &[0.5], &[0.4]]),
             ],
         );
         let advisory = |count| Remark {
@@ -138,7 +155,8 @@ mod tests {
             lines[1].1,
             "tiny: startup 20.0 ms ± 0.0 % (n=3/3); first inference 150 ms ± 0.0 % (n=3/3), 1.50 times the warm one; \
              first calls 400 ms, 200 ms, 100 ms; between tokens p50 2.00 ms, p95 3.00 ms; \
-             inference between 0.0 %, within 0.0 %"
+             inference between 0.0 %, within 0.0 %; \
+             weights read at 20.0 GB/s ± 0.0 % (n=3/3), 50 % of the memory's 40.0 GB/s"
         );
         assert_eq!(lines[2].1, "tiny: 3 values VOID, 2 trials ADVISORY");
         assert_eq!(crate::summary::lines(&with(&[]))[1].0, "timing");

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use store::summary::{Verdict, rows};
 
 use super::*;
+use crate::measure::Bandwidth;
 use crate::message::Message as Line;
 use crate::parent::Ledger;
 use crate::scenarios::Gauge;
@@ -46,7 +47,7 @@ impl Gauge for Process {
         None
     }
 
-    fn bandwidth(&self) -> Option<f64> {
+    fn bandwidth(&self) -> Option<Bandwidth> {
         None
     }
 

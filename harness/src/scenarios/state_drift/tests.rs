@@ -9,6 +9,7 @@ use store::{Metric, Run};
 
 use super::*;
 use crate::conditions::CoolDown;
+use crate::measure::Bandwidth;
 use crate::scenarios::Gauge;
 use crate::scenarios::fake::{Fake, reasons, run_campaign, values};
 use crate::subject::Allocator;
@@ -37,7 +38,7 @@ impl Gauge for Room {
         None
     }
 
-    fn bandwidth(&self) -> Option<f64> {
+    fn bandwidth(&self) -> Option<Bandwidth> {
         None
     }
 

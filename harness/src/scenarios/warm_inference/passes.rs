@@ -8,7 +8,8 @@ use store::Metric;
 use store::stats::median;
 use store::stats::stop::settled;
 
-use crate::scenarios::invariants::{above_roof, roof};
+use crate::measure::Bandwidth;
+use crate::scenarios::invariants::{above_roof, memory, roof};
 use crate::scenarios::pace::{decode_rate, token_times};
 use crate::scenarios::probe::{Asked, Place, Probe, Question};
 use crate::subject::{AskError, Message, Pass, Reply, Stop, Subject, View};
@@ -40,7 +41,8 @@ pub(super) struct Sitting<'a, 'p> {
     workload: Workload,
     pictures: Pictures,
     messages: [Message; 1],
-    /// Most bytes of weights a second, see [`roof`].
+    /// What the weights are read from, see [`memory`], and most bytes of them a second, see [`roof`].
+    memory: Option<Bandwidth>,
     roof: f64,
     /// What the trials so far have shown.
     pub(super) values: BTreeMap<Metric, Vec<f64>>,
@@ -58,14 +60,16 @@ impl<'a, 'p> Sitting<'a, 'p> {
         probe: &'a mut Probe<'p>,
         workload: Workload,
     ) -> Result<Self, AskError> {
-        let roof = roof(subject.loaded().read_bytes, || probe.gauge.bandwidth());
+        let read_bytes = subject.loaded().read_bytes;
+        let memory = memory(read_bytes, || probe.gauge.bandwidth());
         Ok(Self {
             messages: workload.messages(probe.set),
             pictures: Pictures::new(workload, probe.seed)?,
             subject,
             probe,
             workload,
-            roof,
+            memory,
+            roof: roof(read_bytes, memory),
             values: BTreeMap::new(),
             barriers: Vec::new(),
             repeats: Vec::new(),
@@ -226,10 +230,15 @@ impl<'a, 'p> Sitting<'a, 'p> {
         let barriers = ratio(&self.barriers).map(|ratio| ratio - 1.0);
         let gain = ratio(&self.repeats).map(|ratio| 1.0 - ratio);
         let memory = self.subject.memory().peak.map(|bytes| bytes as f64);
+        let delivered = self.memory.map(Bandwidth::rate);
+        let read = self.values.get(&Metric::WeightBandwidth);
+        let share = read.and_then(|rates| Some(median(rates)? / delivered?));
         let mapped = self.probe.gauge.mapped().map(|bytes| bytes as f64);
         for (metric, value) in [
             (Metric::BarrierOverhead, barriers),
             (Metric::ImageCacheGain, gain),
+            (Metric::MemoryBandwidth, delivered),
+            (Metric::BandwidthShare, share),
             (Metric::DevicePeak, memory),
             (Metric::MappedResident, mapped),
         ] {

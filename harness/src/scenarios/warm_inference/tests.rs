@@ -8,7 +8,9 @@ use store::{RemarkKind, Run};
 
 use super::passes::FIXED;
 use super::*;
-use crate::scenarios::fake::{Fake, reasons, run_cell, run_epochs, values};
+use crate::measure::Bandwidth;
+use crate::scenarios::Gauge;
+use crate::scenarios::fake::{Fake, reasons, run_campaign, run_cell, run_epochs, values};
 use crate::subject::{Allocator, Reply, Request};
 
 /// What only a server has.
@@ -18,6 +20,9 @@ const SERVED: &[Metric] = &[
     Metric::ServerDecode,
 ];
 
+/// Only of weights that no cache keeps.
+const LARGE: &[Metric] = &[Metric::MemoryBandwidth, Metric::BandwidthShare];
+
 /// Filled in by the parent.
 const SEEN: &[Metric] = &[
     Metric::InferPeak,
@@ -26,6 +31,11 @@ const SEEN: &[Metric] = &[
     Metric::SwappedOut,
     Metric::ThermalLevel,
     Metric::PerformanceCores,
+    Metric::Trial,
+    Metric::TrialBackgroundCpu,
+    Metric::TrialSwappedIn,
+    Metric::TrialSwappedOut,
+    Metric::TrialThermalLevel,
     Metric::Overhead,
 ];
 
@@ -74,7 +84,9 @@ fn a_healthy_model_yields_every_metric_and_no_void() {
     assert_eq!(advisories(&run), []);
     for &metric in MEDIUM.metrics() {
         let epochs = run.sample(metric).map_or(0, |sample| sample.epochs.len());
-        let elsewhere = [SEEN, SERVED, &energy::METRICS].concat().contains(&metric);
+        let elsewhere = [SEEN, SERVED, LARGE, &energy::METRICS]
+            .concat()
+            .contains(&metric);
         let expected = if elsewhere { 0 } else { 2 };
         assert_eq!(epochs, expected, "{metric}");
     }
@@ -300,4 +312,48 @@ fn rates_that_cannot_be_are_no_rates() {
     check(&|| Fake::seeing().twisted(simultaneous));
     // 1e6 tokens a second, of 1 GB each, where memory gives 1e10 bytes.
     check(&|| Fake::seeing().with(|loaded| loaded.read_bytes = 1_000_000_000));
+}
+
+/// A GPU whose memory gives 2e15 bytes a second.
+struct Rated;
+
+impl Gauge for Rated {
+    fn footprint(&self) -> Option<u64> {
+        None
+    }
+
+    fn disk_read(&self) -> Option<u64> {
+        Some(0)
+    }
+
+    fn mapped(&self) -> Option<u64> {
+        None
+    }
+
+    fn installed(&self) -> Option<u64> {
+        None
+    }
+
+    fn bandwidth(&self) -> Option<Bandwidth> {
+        Some(Bandwidth::Rated(2e15))
+    }
+}
+
+#[test]
+fn weights_are_told_as_a_share_of_what_memory_delivers() {
+    let shares = |read_bytes: u64| {
+        let fresh = |_: &Epoch| Fake::seeing().with(|loaded| loaded.read_bytes = read_bytes);
+        let run = run_campaign((&MEDIUM, Profile::Quick), &Rated, fresh);
+        let delivered = values(&run, Metric::MemoryBandwidth);
+        (delivered, values(&run, Metric::BandwidthShare))
+    };
+    // A million ids a second.
+    let (delivered, shares_of) = shares(1_000_000_000);
+    assert_eq!(delivered, [2e15; 2]);
+    assert!(shares_of.len() == 2 && shares_of.iter().all(|share| (share - 0.5).abs() < 1e-6));
+    assert_eq!(
+        shares(1_000),
+        (Vec::new(), Vec::new()),
+        "a cache keeps them"
+    );
 }
