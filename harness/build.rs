@@ -18,7 +18,10 @@ fn main() {
     git::SOURCES.iter().for_each(|path| watch(&tree.join(path)));
     emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
     emit("VLM_BENCH_COMPILER", compiler());
-    emit("VLM_BENCH_BACKENDS", Some(backends(&lock([tree, &package]))));
+    emit(
+        "VLM_BENCH_BACKENDS",
+        Some(backends(&lock([tree, &package]))),
+    );
     find_mlx_at_run_time();
     bundle(&package.join("datasets"));
     if let Some(commit) = git::commit(tree) {
