@@ -350,6 +350,41 @@ fn a_real_llama_server_sees_and_is_timed() {
         );
     }
     check_table(&bench.db);
+    #[cfg(feature = "candle")]
+    check_beside_ours(&bench);
+}
+
+/// Our own backend in the same database is the row below, and both say in what precision.
+#[cfg(feature = "candle")]
+fn check_beside_ours(bench: &Bench) {
+    let run = [
+        "run",
+        "--backend",
+        "candle",
+        "--device",
+        "cpu",
+        "--model",
+        served::llama::EMBEDDED,
+        "--scenario",
+        "vision",
+        "--db",
+    ];
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("harness"))
+        .args(run)
+        .arg(&bench.db)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let (_, cells) = store::summary::summary_table(&store::summary::rows(&bench.runs()));
+    let names: Vec<&str> = cells.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "tiny-smolvlm-500m-instruct · openai llama.cpp, all F32, as served",
+            "tiny-smolvlm-500m-instruct · candle cpu, f32 (bf16 weights)"
+        ]
+    );
+    assert!(cells.iter().all(|row| row[1].contains("SEES")), "{cells:?}");
 }
 
 /// Bytes of the published model's weights, as the server tells them.

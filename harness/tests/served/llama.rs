@@ -5,6 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+/// The embedded model, by the name that it has in this program too.
+pub(crate) const EMBEDDED: &str = "tiny-smolvlm-500m-instruct";
+
 /// One core is left for who asks.
 const THREADS: &str = "1";
 
@@ -23,7 +26,7 @@ impl Llama {
     pub(crate) fn embedded() -> Option<Self> {
         let folder = folder()?;
         let (model, projector) = (folder.join("text.gguf"), folder.join("mmproj.gguf"));
-        Self::start("tiny-smolvlm", &[&"-m", &model, &"--mmproj", &projector])
+        Self::start(EMBEDDED, &[&"-m", &model, &"--mmproj", &projector])
     }
 
     /// A published model that sees no pictures.
