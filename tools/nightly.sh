@@ -51,18 +51,25 @@ accept() {
     done < "$root/acknowledged.txt"
 }
 
+# Folders of exported sessions into the database. A bad file costs its own session alone.
+bring_in() {
+    : > "$folder/import.log"
+    [ $# != 0 ] || return 0
+    code=0
+    store --db "$folder/all.db" import --keep-going "$@" > "$folder/import.log" 2> "$folder/why" || code=$?
+    while IFS= read -r line; do warn "${line#store: }"; done < "$folder/why"
+    [ "$code" -le 1 ] || exit "$code"
+}
+
 collect() {
     "$root/tools/results.sh" pull "$folder/kept" "$@"
     rm -f "$folder/all.db"
     [ ! -f "$root/results.db" ] || cp "$root/results.db" "$folder/all.db"
-    mkdir -p "$folder/runs"
-    : > "$folder/import.log"
-    find "$folder/kept" "$folder/runs" -name '*.json' | LC_ALL=C sort > "$folder/files"
-    # One by one: a bad file costs its own session alone.
-    while IFS= read -r file; do
-        store --db "$folder/all.db" import "$file" >> "$folder/import.log" 2> "$folder/why" ||
-            warn "${file##*/} is left out: $(tail -n 1 "$folder/why")"
-    done < "$folder/files"
+    set --
+    for part in "$folder/kept" "$folder/runs"; do
+        [ -z "$(find "$part" -name '*.json' 2> /dev/null | head -n 1)" ] || set -- "$@" "$part"
+    done
+    bring_in "$@"
     store --db "$folder/all.db" verify
     accept
     report html --db "$folder/all.db" --out "$folder/site"

@@ -150,7 +150,7 @@ struct RunArgs {
     /// Type of activations: native (what the device does best) or f32
     #[arg(long, value_name = "NAME", default_value = "native")]
     precision: String,
-    /// Scenario to run; repeatable [default: all]
+    /// Scenario to run; repeatable [default: all but warm-text]
     #[arg(long = "scenario", value_name = "NAME")]
     scenarios: Vec<String>,
     /// How much time to take: quick, standard or full

@@ -153,7 +153,11 @@ fn scenarios() -> impl Iterator<Item = Entry> {
             Needs::TrainedWeights => " (not with --weights dummy)",
             Needs::Loading => " (not with --backend openai)",
         };
-        let detail = format!("{}{trained}", scenario.about());
+        let named = match scenario.on_request() {
+            true => " (where it is named)",
+            false => "",
+        };
+        let detail = format!("{}{trained}{named}", scenario.about());
         Entry {
             kind: "scenario",
             name: scenario.name().to_owned(),

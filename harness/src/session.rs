@@ -188,8 +188,10 @@ pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> 
         Some(server) => discover(server, &options.models)?,
         None => models(options, suite)?,
     };
+    let usual = SCENARIOS.iter().copied();
+    let usual = usual.filter(|scenario| !scenario.on_request());
     let scenarios = match options.scenarios.as_slice() {
-        [] => SCENARIOS.to_vec(),
+        [] => usual.collect(),
         chosen => chosen.to_vec(),
     };
     Ok(Wanted {

@@ -282,58 +282,169 @@ fn what_cannot_be_asked_is_refused_at_once() {
     check_refused("http://gpu.example", &["--offline"], "on another machine");
 }
 
-#[test]
-fn a_real_llama_server_sees_and_is_timed() {
-    let Some(llama) = Llama::start() else {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "CI has no llama.cpp server"
-        );
-        eprintln!("left out: VLM_BENCH_LLAMA_SERVER and VLM_BENCH_LLAMA_MODEL name none");
-        return;
-    };
+/// The server, unless there is none; a gate without one fails.
+fn there(llama: Option<Llama>) -> Option<Llama> {
+    if llama.is_none() {
+        let missing = "VLM_BENCH_LLAMA_SERVER and VLM_BENCH_LLAMA_MODEL name none";
+        assert!(std::env::var_os("CI").is_none(), "no server: {missing}");
+        eprintln!("left out: {missing}");
+    }
+    llama
+}
+
+/// Runs these scenarios; the cells as they are stored, and the table.
+fn measured(llama: &Llama, scenarios: &[&str], code: i32) -> (Bench, Vec<Run>, String) {
     let bench = Bench::new();
-    let scenarios = ["warm-inference", "vision", "text-only"];
     let more: Vec<&str> = scenarios
         .iter()
         .flat_map(|name| ["--scenario", name])
         .collect();
     let output = bench.run(&llama.url(), &more);
     let table = text(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{table}{}",
-        text(&output.stderr)
-    );
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{table}{said}");
+    let runs = bench.runs();
+    (bench, runs, table)
+}
+
+fn of<'a>(runs: &'a [Run], scenario: &str) -> &'a Run {
+    let found = runs.iter().find(|run| run.cell.scenario == scenario);
+    found.unwrap_or_else(|| panic!("no cell {scenario}"))
+}
+
+#[track_caller]
+fn check_positive(run: &Run, metrics: &[Metric]) {
+    for &metric in metrics {
+        let values = medians(run, metric);
+        let told = !values.is_empty() && values.iter().all(|&value| value > 0.0);
+        assert!(told, "{metric}: {values:?}");
+    }
+}
+
+#[test]
+fn a_real_llama_server_sees_and_is_timed() {
+    let Some(llama) = there(Llama::embedded()) else {
+        return;
+    };
+    let scenarios = ["warm-inference", "vision", "text-only"];
+    let (bench, runs, table) = measured(&llama, &scenarios, 0);
     for verdict in ["SEES", "SUPPORTED"] {
         assert!(table.contains(verdict), "{verdict} is not in {table}");
     }
-    let runs = bench.runs();
-    let warm = runs
-        .iter()
-        .find(|run| run.cell.scenario == "warm-inference")
-        .unwrap();
+    let warm = of(&runs, "warm-inference");
     assert_eq!(warm.cell.device, "llama.cpp");
-    for metric in [
-        Metric::Decode,
-        Metric::InterToken,
-        Metric::Ttft,
-        Metric::ServerDecode,
-        Metric::PromptTokens,
-    ] {
-        let values = medians(warm, metric);
-        assert!(
-            !values.is_empty() && values.iter().all(|&value| value > 0.0),
-            "{metric}"
-        );
-    }
+    check_positive(
+        warm,
+        &[
+            Metric::Decode,
+            Metric::InterToken,
+            Metric::Ttft,
+            Metric::ServerDecode,
+            Metric::PromptTokens,
+        ],
+    );
     if cfg!(target_os = "linux") {
         assert!(
             medians(warm, Metric::InferPeak)[0] > 1e6,
             "memory of the server's process"
         );
     }
+    check_table(&bench.db);
+    #[cfg(feature = "candle")]
+    check_beside_ours(&bench);
+}
+
+/// Our own backend in the same database is the row below, and both say in what precision.
+#[cfg(feature = "candle")]
+fn check_beside_ours(bench: &Bench) {
+    let run = [
+        "run",
+        "--backend",
+        "candle",
+        "--device",
+        "cpu",
+        "--model",
+        served::llama::EMBEDDED,
+        "--scenario",
+        "vision",
+        "--db",
+    ];
+    let output = Command::new(assert_cmd::cargo::cargo_bin!("harness"))
+        .args(run)
+        .arg(&bench.db)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let (_, cells) = store::summary::summary_table(&store::summary::rows(&bench.runs()));
+    let names: Vec<&str> = cells.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "tiny-smolvlm-500m-instruct · openai llama.cpp, all F32, as served",
+            "tiny-smolvlm-500m-instruct · candle cpu, f32 (bf16 weights)"
+        ]
+    );
+    assert!(cells.iter().all(|row| row[1].contains("SEES")), "{cells:?}");
+}
+
+/// Bytes of the published model's weights, as the server tells them.
+const WEIGHTS: f64 = 96_576_768.0;
+
+#[test]
+fn a_published_model_is_timed_and_said_not_to_see() {
+    let Some(llama) = there(Llama::published()) else {
+        return;
+    };
+    let (bench, runs, table) = measured(&llama, &["warm-text", "text-only", "vision"], 1);
+    let warm = of(&runs, "warm-text");
+    let cell = &warm.cell;
+    assert_eq!(
+        [&cell.model, &cell.device, &cell.weights, &cell.precision],
+        ["smollm2-135m", "llama.cpp", "served", "Q4_1, as served"]
+    );
+    check_positive(
+        warm,
+        &[
+            Metric::Inference,
+            Metric::Ttft,
+            Metric::InterToken,
+            Metric::Decode,
+            Metric::PromptTokens,
+            Metric::OutputTokens,
+            Metric::ServerPrefill,
+            Metric::ServerDecode,
+        ],
+    );
+    for hidden in [
+        Metric::Prefill,
+        Metric::VisionEncode,
+        Metric::ImageTokens,
+        Metric::OutputHash,
+        Metric::WeightBandwidth,
+    ] {
+        assert_eq!(warm.sample(hidden), None, "{hidden} was invented");
+    }
+    if cfg!(target_os = "linux") {
+        let peak = medians(warm, Metric::InferPeak);
+        assert!(peak.iter().all(|&bytes| bytes > WEIGHTS), "{peak:?}");
+    }
+    let asked = &of(&runs, "text-only").answers;
+    assert!(asked.len() == 24 && asked.iter().all(|answer| !answer.text.trim().is_empty()));
+    // Of 20 questions; guesses would be right in none.
+    let right = asked.iter().filter(|answer| answer.right == Some(true));
+    assert!(right.count() >= 4, "{asked:?}");
+    let Outcome::Failed { stage, message } = &of(&runs, "vision").outcome else {
+        panic!("a model without a vision tower saw")
+    };
+    assert_eq!(*stage, Stage::Ask);
+    assert!(
+        message.contains("image input is not supported"),
+        "{message}"
+    );
+    assert!(
+        table.contains("Broken (R2)") && table.contains("mmproj"),
+        "{table}"
+    );
     check_table(&bench.db);
 }
 

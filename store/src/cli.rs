@@ -22,7 +22,7 @@ Examples:
   cargo store export > sessions.json && cargo store --db copy.db import sessions.json
   cargo store export --format csv > values.csv
 
-Exit status: 0 done and sound, 1 verify found problems, 2 cannot.";
+Exit status: 0 done and sound, 1 verify found problems or import left files out, 2 cannot.";
 
 /// Looks after results.db: import, export, merge, verify, prune, list.
 #[derive(Parser)]
@@ -82,6 +82,7 @@ enum Command {
 const IMPORT_EXAMPLES: &str = "\
 Examples:
   cargo store import sessions.json
+  cargo store import --keep-going nights/
   cargo store import target/criterion --machine \"Apple M3\" --commit 0123… --branch main
   hyperfine --export-json times.json 'sleep 1' && cargo store import times.json --machine laptop
   pytest --benchmark-json=times.json && cargo store import times.json
@@ -106,7 +107,8 @@ No run is deleted, and no median or interval changes. Runs that another table re
 
 #[derive(Args)]
 struct ImportArgs {
-    /// What to add; its content tells what it is. All are read before any is stored
+    /// What to add; its content tells what it is. A folder of exported sessions stands for its files. All are
+    /// read before any is stored
     #[arg(required = true, value_name = "PATH")]
     files: Vec<PathBuf>,
     /// Where other tools' results were measured: start of a stored machine's key, part of its
@@ -122,6 +124,9 @@ struct ImportArgs {
     /// When they were measured, where the file does not say [default: time of the file]
     #[arg(long, value_name = "TIME")]
     at: Option<DateTime<Utc>>,
+    /// Leave out files that are broken, a line each, and store the others; exit status 1 where any is
+    #[arg(long)]
+    keep_going: bool,
 }
 
 fn commit(text: &str) -> Result<String, String> {
@@ -205,6 +210,7 @@ fn import_options(args: ImportArgs) -> import::Options {
         commit: args.commit,
         branch: args.branch,
         at: args.at,
+        keep_going: args.keep_going,
     }
 }
 

@@ -1,4 +1,5 @@
-//! `store import`: tells what a file is by its content, reads all, then stores all.
+//! `store import`: tells what a file is by its content, reads all, then stores all; or one after the other,
+//! without what is broken.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use chrono::{DateTime, Utc};
 use store::bench::{self, Origin, Results};
 use store::db::Imported;
 use store::legacy::{parse_guide, parse_history};
-use store::{Db, Document, Guide, HistoricRow, Machine};
+use store::{Db, Document, Error, Guide, HistoricRow, Machine};
 
 use crate::cli::counted;
 
@@ -29,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) branch: Option<String>,
     /// When they were measured, in place of the time of the file.
     pub(crate) at: Option<DateTime<Utc>>,
+    /// Whether a file that is broken is left out, in place of all.
+    pub(crate) keep_going: bool,
 }
 
 /// What a file held.
@@ -39,25 +42,102 @@ enum Content {
     Benches(Box<Results>, DateTime<Utc>),
 }
 
-/// Imports files, all of which must decode before the first is stored.
+/// Imports files: all of them, or with `keep_going` those that are whole, which is exit code 1 where
+/// others are left out.
 pub(crate) fn import(
     path: &Path,
     options: &Options,
     out: &mut dyn Write,
 ) -> anyhow::Result<ExitCode> {
+    let mut files = Vec::new();
+    for named in &options.files {
+        files.extend(below(named).with_context(|| named.display().to_string())?);
+    }
+    match options.keep_going {
+        true => import_whole(path, &files, options, out),
+        false => import_all(path, &files, options, out),
+    }
+}
+
+/// The files of a folder that holds exported sessions, by name; anything else is read as it is.
+fn below(named: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    if named.is_dir() {
+        for entry in std::fs::read_dir(named)? {
+            files.push(entry?.path());
+        }
+    }
+    files.retain(|file| file.extension().is_some_and(|name| name == "json"));
+    files.sort();
+    match files.as_slice() {
+        [] => Ok(vec![named.to_owned()]),
+        _ => Ok(files),
+    }
+}
+
+/// All must decode before the first is stored.
+fn import_all(
+    path: &Path,
+    files: &[PathBuf],
+    options: &Options,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
     let read = |file: &PathBuf| read(file).with_context(|| file.display().to_string());
-    let contents: Vec<Content> = options.files.iter().map(read).collect::<Result<_, _>>()?;
+    let contents: Vec<Content> = files.iter().map(read).collect::<Result<_, _>>()?;
     let mut db = Db::open(path)?;
-    for (file, content) in options.files.iter().zip(&contents) {
-        let (what, Imported { added, known }) =
-            store(&mut db, content, options).with_context(|| file.display().to_string())?;
-        writeln!(
-            out,
-            "{}: {what}, {added} added, {known} known",
-            file.display()
-        )?;
+    for (file, content) in files.iter().zip(&contents) {
+        let stored = store(&mut db, content, options);
+        let stored = stored.with_context(|| file.display().to_string())?;
+        tell(file, &stored, out)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One after the other, so that memory holds one. A database that cannot be written ends it.
+fn import_whole(
+    path: &Path,
+    files: &[PathBuf],
+    options: &Options,
+    out: &mut dyn Write,
+) -> anyhow::Result<ExitCode> {
+    let mut db = Db::open(path)?;
+    let mut code = ExitCode::SUCCESS;
+    for file in files {
+        let stored = match read(file) {
+            Ok(content) => match store(&mut db, &content, options) {
+                Err(error) if !is_refusal(&error) => return Err(error),
+                stored => stored,
+            },
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(stored) => tell(file, &stored, out)?,
+            Err(error) => {
+                let line = format!("{} is left out: {error:#}", file.display());
+                eprintln!("store: {}", line.replace(char::is_control, " "));
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(code)
+}
+
+/// Whether the file is at fault.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    let known = error.downcast_ref::<Error>();
+    known.is_none_or(|error| matches!(error, Error::Refused { .. } | Error::Bench { .. }))
+}
+
+fn tell(
+    file: &Path,
+    (what, Imported { added, known }): &(String, Imported),
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let file = file.display();
+    Ok(writeln!(
+        out,
+        "{file}: {what}, {added} added, {known} known"
+    )?)
 }
 
 fn read(file: &Path) -> anyhow::Result<Content> {

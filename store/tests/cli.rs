@@ -321,6 +321,34 @@ fn bad_input_is_one_line_and_stores_nothing() {
 }
 
 #[test]
+fn what_is_whole_of_a_folder_is_imported() {
+    let dir = tempdir().expect("a folder");
+    drop(filled(&dir.path().join("results.db")));
+    store(dir.path(), &["export", "--into", "nights"]);
+    fs::write(dir.path().join("nights/cut.json"), "{\"format\": ").expect("written");
+    fs::write(dir.path().join("nights/notes.txt"), "no session").expect("written");
+    // A broken file is an error that stores nothing, unless it may be left out.
+    let line = refused(dir.path(), &["--db", "copy.db", "import", "nights"]);
+    assert!(line.starts_with("store: nights/cut.json: exported session 1: "));
+    assert!(!dir.path().join("copy.db").exists());
+    let import = ["--db", "copy.db", "import", "--keep-going", "nights"];
+    let (code, out, err) = store(dir.path(), &import);
+    assert_eq!((code, out.lines().count()), (Some(1), 2), "{out}{err}");
+    assert!(
+        err.starts_with("store: nights/cut.json is left out: exported session 1: ")
+            && err.lines().count() == 1,
+        "{err}"
+    );
+    let (_, copied, _) = store(dir.path(), &["--db", "copy.db", "export"]);
+    assert_eq!(copied, store(dir.path(), &["export"]).1);
+    fs::remove_file(dir.path().join("nights/cut.json")).expect("removed");
+    assert_eq!(store(dir.path(), &import).0, Some(0));
+    // A database that cannot be written is nothing to go on with.
+    let import = ["--db", "nights", "import", "--keep-going", "nights"];
+    assert_eq!(store(dir.path(), &import).0, Some(2));
+}
+
+#[test]
 fn help_shows_examples() {
     let dir = tempdir().expect("a folder");
     for args in [

@@ -133,6 +133,11 @@ pub trait Scenario: Sync {
     /// Its fresh processes, in order; none where a profile leaves it out.
     fn epochs(&self, profile: Profile) -> Vec<Epoch>;
 
+    /// Whether it is run only where it is named.
+    fn on_request(&self) -> bool {
+        false
+    }
+
     /// One process more, given what those before have shown; asked again after each. For figures
     /// that are still too wide, and for questions that only an answer raises.
     fn follow_up(&self, _profile: Profile, _so_far: &SoFar<'_>) -> Option<Epoch> {
@@ -166,6 +171,7 @@ pub static SCENARIOS: &[&dyn Scenario] = &[
     &warm_inference::SMALL_SHORT,
     &warm_inference::MEDIUM_SHORT,
     &warm_inference::PHOTO_SHORT,
+    &warm_inference::TEXT,
     &vision::Vision,
     &text_only::TextOnly,
     &context::Context,
@@ -204,6 +210,14 @@ mod tests {
             text.starts_with("unknown scenario \"warm\": known: cold-load, "),
             "{text}"
         );
+    }
+
+    #[test]
+    fn one_is_run_only_where_it_is_named() {
+        let named = SCENARIOS.iter().filter(|scenario| scenario.on_request());
+        let named: Vec<_> = named.map(|scenario| scenario.name()).collect();
+        // As `harness run --help` says.
+        assert_eq!(named, ["warm-text"]);
     }
 
     #[test]

@@ -142,6 +142,21 @@ pub fn novel(size: (u32, u32), seed: u64) -> Vec<u8> {
     Scene::of_three(seed, size.0, size.1).plain_png()
 }
 
+/// What is in such a picture in words: `A small red circle (left), a large …`.
+#[must_use]
+pub fn novel_words(seed: u64) -> String {
+    let things = Scene::of_three(seed, 1, 1).objects;
+    let things = things.iter().map(|thing| {
+        let (size, color) = (thing.size.word(), thing.color.word());
+        format!(
+            "{size} {color} {} ({})",
+            thing.shape.word(),
+            thing.place.word()
+        )
+    });
+    format!("A {}", things.collect::<Vec<_>>().join(", a "))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

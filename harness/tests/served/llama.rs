@@ -1,8 +1,19 @@
-//! llama.cpp's own server with the embedded SmolVLM, which `tools/llama-server.sh` prepares.
+//! llama.cpp's own server with models of its own format, which `tools/llama-server.sh` prepares.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+/// The embedded model, by the name that it has in this program too.
+pub(crate) const EMBEDDED: &str = "tiny-smolvlm-500m-instruct";
+
+/// One core is left for who asks.
+const THREADS: &str = "1";
+
+fn folder() -> Option<PathBuf> {
+    std::env::var_os("VLM_BENCH_LLAMA_MODEL").map(PathBuf::from)
+}
 
 /// A running server; it ends when dropped.
 pub(crate) struct Llama {
@@ -11,31 +22,31 @@ pub(crate) struct Llama {
 }
 
 impl Llama {
-    /// Starts it and waits until it listens; none where the environment names no server.
-    pub(crate) fn start() -> Option<Self> {
+    /// The embedded SmolVLM, which sees; none where the environment names no server.
+    pub(crate) fn embedded() -> Option<Self> {
+        let folder = folder()?;
+        let (model, projector) = (folder.join("text.gguf"), folder.join("mmproj.gguf"));
+        Self::start(EMBEDDED, &[&"-m", &model, &"--mmproj", &projector])
+    }
+
+    /// A published model that sees no pictures.
+    pub(crate) fn published() -> Option<Self> {
+        // Mapped weights, its default, would be in no memory of its own.
+        let model = folder()?.join("smollm2.gguf");
+        Self::start("smollm2-135m", &[&"-m", &model, &"--load-mode", &"none"])
+    }
+
+    /// Starts it and waits until it listens.
+    fn start(name: &str, model: &[&dyn AsRef<OsStr>]) -> Option<Self> {
         let program = std::env::var_os("VLM_BENCH_LLAMA_SERVER")?;
-        let folder = PathBuf::from(std::env::var_os("VLM_BENCH_LLAMA_MODEL")?);
         // A port that was free a moment ago.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
         let mut child = Command::new(program)
-            .arg("-m")
-            .arg(folder.join("text.gguf"))
-            .arg("--mmproj")
-            .arg(folder.join("mmproj.gguf"))
-            .args([
-                "--host",
-                "127.0.0.1",
-                "--alias",
-                "tiny-smolvlm",
-                "-c",
-                "8192",
-                "-np",
-                "1",
-                "-t",
-                "1",
-            ])
+            .args(model)
+            .args(["--host", "127.0.0.1", "--alias", name])
+            .args(["-c", "8192", "-np", "1", "-t", THREADS])
             .args(["--port", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -37,11 +37,14 @@ pub const MARKS: [&str; 3] = [
 /// out of its cells; GB means 1024³ bytes here.
 #[must_use]
 pub fn summary_table(rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let alone = |row: &Row| rows.iter().filter(|other| other.model == row.model).count() == 1;
+    let kin = |row: &Row| -> Vec<&Row> {
+        let same = rows.iter().filter(|other| other.model == row.model);
+        same.collect()
+    };
     (
         HEADERS.to_vec(),
         rows.iter()
-            .map(|row| cells(row, &name(row, alone(row))))
+            .map(|row| cells(row, &name(row, &kin(row))))
             .collect(),
     )
 }
@@ -84,19 +87,29 @@ fn peak(row: &Row) -> Metric {
     }
 }
 
-/// The model; with backend and device where it has several rows; marked where weights are dummies.
-fn name(row: &Row, alone: bool) -> String {
-    let place = if alone {
-        String::new()
-    } else {
-        format!(" · {} {}", row.backend, row.device)
+/// The model; with backend and device where it has several rows, and with the precision where these differ in it;
+/// marked where weights are dummies.
+fn name(row: &Row, kin: &[&Row]) -> String {
+    let place = match kin {
+        [_] => String::new(),
+        _ => format!(" · {} {}", row.backend, row.device),
+    };
+    // One that failed before loading knows none.
+    let known = |row: &&&Row| !row.precision.is_empty();
+    let differ = kin
+        .iter()
+        .filter(known)
+        .any(|other| other.precision != row.precision);
+    let precision = match differ && !row.precision.is_empty() {
+        true => format!(", {}", row.precision),
+        false => String::new(),
     };
     let dummy = if row.weights == "dummy" {
         " (dummy weights)"
     } else {
         ""
     };
-    format!("{}{place}{dummy}", row.model)
+    format!("{}{place}{precision}{dummy}", row.model)
 }
 
 fn judged(verdict: &Verdict) -> String {
@@ -268,6 +281,41 @@ fn char_width(c: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::{Run, Stage};
+    use crate::summary::rows;
+    use crate::summary::tests::{failed, sound};
+
+    #[test]
+    fn rows_of_a_model_say_in_what_precision_where_they_differ() {
+        let mut served = sound();
+        for cell in served.iter_mut().map(|run| &mut run.cell) {
+            (cell.backend, cell.device) = ("openai".to_owned(), "llama.cpp".to_owned());
+            (cell.precision, cell.weights) = ("Q4_1, as served".to_owned(), "served".to_owned());
+        }
+        // A row that failed before it loaded anything knows no precision, and differs from none.
+        let mut unknown = vec![failed("vision", Stage::Load, "no such file")];
+        unknown[0].cell.backend = "mlx".to_owned();
+        unknown[0].cell.precision.clear();
+        let names = |runs: &[Vec<Run>]| -> Vec<String> {
+            let (_, cells) = summary_table(&rows(&runs.concat()));
+            cells
+                .into_iter()
+                .map(|mut row| row.swap_remove(0))
+                .collect()
+        };
+        assert_eq!(
+            names(&[sound(), unknown.clone()]),
+            ["tiny · candle cpu", "tiny · mlx cpu"]
+        );
+        assert_eq!(
+            names(&[sound(), served, unknown]),
+            [
+                "tiny · candle cpu, f32",
+                "tiny · openai llama.cpp, Q4_1, as served",
+                "tiny · mlx cpu"
+            ]
+        );
+    }
 
     #[test]
     fn emoji_take_two_columns() {

@@ -9,11 +9,11 @@ mod workload;
 use store::Metric;
 
 use crate::message::Epoch;
-use crate::subject::{AskError, Subject};
+use crate::subject::{AskError, Subject, not_offered};
 
 use super::{Needs, Probe, Profile, Scenario, SoFar, energy};
 use passes::Sitting;
-use workload::Length;
+use workload::{Asks, Length};
 
 pub(super) use workload::{Pictures, Workload};
 
@@ -34,7 +34,7 @@ const MOST_EPOCHS: [usize; 3] = [2, 8, 10];
 pub(super) struct WarmInference {
     name: &'static str,
     about: &'static str,
-    workload: Workload,
+    asks: Asks,
     /// Planned epochs in each profile.
     epochs: [usize; 3],
     /// Epochs up to which figures that are still wide get one more, in each profile.
@@ -56,7 +56,7 @@ impl WarmInference {
         Self {
             name,
             about,
-            workload: Workload { size, length },
+            asks: Asks::About(Workload { size, length }),
             epochs: [0, 3, 10],
             most_epochs: [0; 3],
             most_trials: [10, 10, 60],
@@ -69,7 +69,7 @@ impl WarmInference {
 pub(super) static MEDIUM: WarmInference = WarmInference {
     name: "warm-inference",
     about: "a loaded model's answer: total, first token, decode rate, phases",
-    workload: DESCRIBE,
+    asks: Asks::About(DESCRIBE),
     epochs: [2, 5, 10],
     most_epochs: MOST_EPOCHS,
     most_trials: [5, 20, 60],
@@ -116,6 +116,46 @@ pub(super) static PHOTO_SHORT: WarmInference = WarmInference::beside(
     (1024, 683),
     Length::Short,
 );
+
+/// The language model alone: what there is to time of one that sees no pictures. Where it answers nothing
+/// without a picture, that is all that is told.
+pub(super) static TEXT: WarmInference = WarmInference {
+    name: "warm-text",
+    about: "a text as long as a description, without a picture",
+    asks: Asks::InWords,
+    epochs: [2, 3, 10],
+    most_epochs: [0; 3],
+    most_trials: [5, 10, 60],
+    metered: false,
+};
+
+impl WarmInference {
+    fn measure(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
+        let epoch = probe.epoch;
+        let most = epoch.trials as usize;
+        let mut sitting = Sitting::begin(subject, probe, self.asks)?;
+        sitting.warm_up()?;
+        sitting.probe.progress(0, most);
+        let began = sitting.probe.model_time;
+        let mut done = 0;
+        for trial in 0..most {
+            sitting.trial(trial)?;
+            done = trial + 1;
+            sitting.probe.progress(done, most);
+            let spent = sitting.probe.model_time - began;
+            if stopping::over(epoch, (done, spent), &sitting.values) {
+                break;
+            }
+        }
+        sitting.end();
+        if let (true, Asks::About(workload)) = (epoch.metered, self.asks) {
+            energy::measure(subject, probe, workload, energy::SPANS)?;
+            // What the machine did meanwhile is told by itself.
+            probe.progress(done, done);
+        }
+        Ok(())
+    }
+}
 
 impl Scenario for WarmInference {
     fn name(&self) -> &'static str {
@@ -200,29 +240,19 @@ impl Scenario for WarmInference {
         wanted.then(|| self.epochs(profile).pop())?
     }
 
+    fn on_request(&self) -> bool {
+        self.asks == Asks::InWords
+    }
+
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
-        let epoch = probe.epoch;
-        let most = epoch.trials as usize;
-        let mut sitting = Sitting::begin(subject, probe, self.workload)?;
-        sitting.warm_up()?;
-        sitting.probe.progress(0, most);
-        let began = sitting.probe.model_time;
-        let mut done = 0;
-        for trial in 0..most {
-            sitting.trial(trial)?;
-            done = trial + 1;
-            sitting.probe.progress(done, most);
-            let spent = sitting.probe.model_time - began;
-            if stopping::over(epoch, (done, spent), &sitting.values) {
-                break;
+        match (self.measure(subject, probe), self.asks) {
+            (Err(error), Asks::InWords) => {
+                let what = not_offered(&error).map(ToOwned::to_owned);
+                let what = what.ok_or(error)?;
+                probe.not_offered(Metric::Inference, &what);
+                Ok(())
             }
+            (done, _) => done,
         }
-        sitting.end();
-        if epoch.metered {
-            energy::measure(subject, probe, self.workload, energy::SPANS)?;
-            // What the machine did meanwhile is told by itself.
-            probe.progress(done, done);
-        }
-        Ok(())
     }
 }

@@ -12,9 +12,9 @@ use crate::measure::Bandwidth;
 use crate::scenarios::invariants::{above_roof, memory, roof};
 use crate::scenarios::pace::{decode_rate, token_times};
 use crate::scenarios::probe::{Asked, Place, Probe, Question};
-use crate::subject::{AskError, Message, Pass, Reply, Stop, Subject, View};
+use crate::subject::{AskError, Pass, Reply, Stop, Subject, View};
 
-use super::workload::{Pictures, Workload};
+use super::workload::{Asks, New, Requests};
 
 /// Ids decoded where the length is fixed, or as many as an answer has at most.
 pub(super) const FIXED: usize = 64;
@@ -26,8 +26,17 @@ const WARM_UP: (usize, usize) = (2, 8);
 /// a minute a request, must fit into the cell's limit.
 const ENOUGH: Duration = Duration::from_secs(60);
 
-/// Pictures that a trial may need.
-const PICTURES: usize = 3;
+/// New requests that a trial may need.
+const REQUESTS: usize = 3;
+
+/// What only a request with a picture has.
+const OF_PICTURES: [Metric; 5] = [
+    Metric::ModelTtft,
+    Metric::ImagePrep,
+    Metric::ImageTokens,
+    Metric::VisionEncode,
+    Metric::VisionPerTile,
+];
 
 /// Shares above which the phases of an epoch are less certain: of what no phase accounts for, and of
 /// what the barriers cost.
@@ -38,9 +47,8 @@ const BARRIERS: f64 = 0.03;
 pub(super) struct Sitting<'a, 'p> {
     pub(super) subject: &'a mut dyn Subject,
     pub(super) probe: &'a mut Probe<'p>,
-    workload: Workload,
-    pictures: Pictures,
-    messages: [Message; 1],
+    asks: Asks,
+    requests: Requests,
     /// What the weights are read from, see [`memory`], and most bytes of them a second, see [`roof`].
     memory: Option<Bandwidth>,
     roof: f64,
@@ -58,16 +66,15 @@ impl<'a, 'p> Sitting<'a, 'p> {
     pub(super) fn begin(
         subject: &'a mut dyn Subject,
         probe: &'a mut Probe<'p>,
-        workload: Workload,
+        asks: Asks,
     ) -> Result<Self, AskError> {
         let read_bytes = subject.loaded().read_bytes;
         let memory = memory(read_bytes, || probe.gauge.bandwidth());
         Ok(Self {
-            messages: workload.messages(probe.set),
-            pictures: Pictures::new(workload, probe.seed)?,
+            requests: Requests::new(asks, probe.set, probe.seed)?,
             subject,
             probe,
-            workload,
+            asks,
             memory,
             roof: roof(read_bytes, memory),
             values: BTreeMap::new(),
@@ -85,8 +92,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
             if totals.len() >= WARM_UP.1 || (totals.len() >= WARM_UP.0 && enough) {
                 return Ok(());
             }
-            let picture = self.pictures.nth(totals.len());
-            let asked = self.ask(&picture, Stop::AtLimit, Pass::Fused)?;
+            let request = self.requests.nth(totals.len());
+            let asked = self.ask(&request, Stop::AtLimit, Pass::Fused)?;
             let (total, fault) = (total(&asked.reply), asked.untimed_first.as_deref());
             self.probe.value_unless(fault, Metric::WarmUp, total);
             totals.push(total);
@@ -95,11 +102,11 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// One trial, the first being 0.
     pub(super) fn trial(&mut self, trial: usize) -> Result<(), AskError> {
-        let number = WARM_UP.1 + PICTURES * trial;
-        let picture = self.pictures.nth(number);
-        let natural = self.natural(&picture)?;
+        let number = WARM_UP.1 + REQUESTS * trial;
+        let request = self.requests.nth(number);
+        let natural = self.natural(&request)?;
         if trial == 0 {
-            let (item, arm) = ("novel", self.workload.arm());
+            let (item, arm) = ("novel", self.asks.arm());
             self.probe.answer(Place { item, arm }, &natural.reply, None);
         }
         let fixed = self.fixed(number + 1)?;
@@ -107,29 +114,29 @@ impl<'a, 'p> Sitting<'a, 'p> {
         if trial.is_multiple_of(2) && phases {
             let phased = self.phased(number + 2)?;
             self.barriers.extend(timed(&fixed).zip(timed(&phased)));
-        } else {
-            let repeated = self.repeated(&picture)?;
+        } else if request.picture.is_some() {
+            let repeated = self.repeated(&request)?;
             self.repeats.extend(timed(&natural).zip(timed(&repeated)));
         }
         Ok(())
     }
 
-    fn ask(&mut self, picture: &[u8], stop: Stop, pass: Pass) -> Result<Asked, AskError> {
+    fn ask(&mut self, request: &New, stop: Stop, pass: Pass) -> Result<Asked, AskError> {
         let most = match stop {
-            Stop::AtStopId => self.workload.most(),
-            Stop::AtLimit => self.workload.most().min(FIXED),
+            Stop::AtStopId => self.asks.most(),
+            Stop::AtLimit => self.asks.most().min(FIXED),
         };
         let question = Question {
             stop,
             pass,
-            ..Question::new(Some(picture), &self.messages, most)
+            ..Question::new(request.picture.as_deref(), &request.messages, most)
         };
         self.probe.ask(self.subject, &question)
     }
 
     /// As a user would ask.
-    fn natural(&mut self, picture: &[u8]) -> Result<Asked, AskError> {
-        let asked = self.ask(picture, Stop::AtStopId, Pass::Fused)?;
+    fn natural(&mut self, request: &New) -> Result<Asked, AskError> {
+        let asked = self.ask(request, Stop::AtStopId, Pass::Fused)?;
         let reply = &asked.reply;
         let first = seconds(reply.stages.tokens.first().copied());
         let fault = asked.untimed.as_deref();
@@ -171,8 +178,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
     }
 
     /// As a user would ask again about the same picture.
-    fn repeated(&mut self, picture: &[u8]) -> Result<Asked, AskError> {
-        let asked = self.ask(picture, Stop::AtStopId, Pass::Fused)?;
+    fn repeated(&mut self, request: &New) -> Result<Asked, AskError> {
+        let asked = self.ask(request, Stop::AtStopId, Pass::Fused)?;
         let values = [(Metric::RepeatedInference, total(&asked.reply))];
         self.keep(asked.untimed.as_deref(), &values);
         Ok(asked)
@@ -180,8 +187,8 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// A fixed number of ids.
     fn fixed(&mut self, n: usize) -> Result<Asked, AskError> {
-        let picture = self.pictures.nth(n);
-        let asked = self.ask(&picture, Stop::AtLimit, Pass::Fused)?;
+        let request = self.requests.nth(n);
+        let asked = self.ask(&request, Stop::AtLimit, Pass::Fused)?;
         let mut fault = asked.untimed.clone();
         match decode_rate(&asked.reply) {
             Ok(rate) => {
@@ -210,14 +217,20 @@ impl<'a, 'p> Sitting<'a, 'p> {
 
     /// A fixed number of ids, with a barrier after each phase.
     fn phased(&mut self, n: usize) -> Result<Asked, AskError> {
-        let picture = self.pictures.nth(n);
-        let asked = self.ask(&picture, Stop::AtLimit, Pass::Phased)?;
-        self.keep(asked.untimed.as_deref(), &phases(&asked.reply));
+        let request = self.requests.nth(n);
+        let asked = self.ask(&request, Stop::AtLimit, Pass::Phased)?;
+        let vision = match self.asks {
+            Asks::About(_) => asked.reply.stages.vision,
+            Asks::InWords => Some(asked.reply.stages.image_prep),
+        };
+        let phases = phases(&asked.reply, seconds(vision));
+        self.keep(asked.untimed.as_deref(), &phases);
         Ok(asked)
     }
 
     fn keep(&mut self, fault: Option<&str>, values: &[(Metric, f64)]) {
-        for &(metric, value) in values {
+        let told = |metric| self.asks != Asks::InWords || !OF_PICTURES.contains(&metric);
+        for &(metric, value) in values.iter().filter(|(metric, _)| told(*metric)) {
             self.probe.value_unless(fault, metric, value);
             if fault.is_none() && value.is_finite() {
                 self.values.entry(metric).or_default().push(value);
@@ -263,10 +276,11 @@ impl<'a, 'p> Sitting<'a, 'p> {
     }
 }
 
-/// What each phase took. Not a number where a mark is missing, which no sample accepts.
-fn phases(reply: &Reply) -> [(Metric, f64); 5] {
+/// What each phase took, given when the vision tower was done. Not a number where a mark is missing, which no
+/// sample accepts.
+fn phases(reply: &Reply, vision: f64) -> [(Metric, f64); 5] {
     let stages = &reply.stages;
-    let (image, vision) = (stages.image_prep.as_secs_f64(), seconds(stages.vision));
+    let image = stages.image_prep.as_secs_f64();
     let (prefill, last) = (
         seconds(stages.prefill),
         seconds(stages.tokens.last().copied()),

@@ -357,3 +357,45 @@ fn weights_are_told_as_a_share_of_what_memory_delivers() {
         "a cache keeps them"
     );
 }
+
+#[test]
+fn a_text_is_timed_without_a_picture() {
+    let asked = Rc::new(RefCell::new(BTreeSet::new()));
+    let run = run_cell(&TEXT, &[], |_| {
+        let asked = Rc::clone(&asked);
+        Fake::new(move |request: &Request<'_>, _| {
+            assert_eq!(request.images.len(), 0);
+            asked.borrow_mut().insert(request.messages[0].text.clone());
+            Ok("once upon a time".to_owned())
+        })
+    });
+    assert_eq!(reasons(&run), Vec::<&str>::new());
+    assert_eq!(trials(&run), [5, 5]);
+    // Two to warm up, five as a user would ask, five of a fixed length, three with barriers, in two processes.
+    assert_eq!(asked.borrow().len(), 2 * (2 + 5 + 5 + 3));
+    let near = |metric, expected: f64| {
+        let found = values(&run, metric)[0];
+        assert!((found / expected - 1.0).abs() < 1e-6, "{metric} {found}");
+    };
+    near(Metric::Ttft, 60e-6);
+    near(Metric::Decode, 1e6);
+    near(Metric::Prefill, 40.0 / 40e-6);
+    for metric in [
+        Metric::ModelTtft,
+        Metric::VisionEncode,
+        Metric::ImageTokens,
+        Metric::RepeatedInference,
+        Metric::ImageCacheGain,
+    ] {
+        assert_eq!(run.sample(metric), None, "{metric}");
+    }
+}
+
+#[test]
+fn a_model_that_answers_about_pictures_alone_has_no_text_to_time() {
+    let refuse = |_: &Request<'_>, _| Err(crate::Error::NotOffered("no picture".to_owned()).into());
+    let run = run_cell(&TEXT, &[], |_| Fake::new(refuse));
+    assert_eq!(run.samples(), []);
+    assert!(run.voids().iter().all(store::Void::is_by_design));
+    assert_eq!(reasons(&run), ["unsupported by design: no picture"]);
+}
