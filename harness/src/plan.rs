@@ -231,7 +231,13 @@ mod tests {
         };
         let quick = |scenario: &&&dyn Scenario| !scenario.epochs(Profile::Quick).is_empty();
         assert_eq!(of("one").len(), SCENARIOS.iter().filter(quick).count());
-        let speed = ["cold-load", "warm-inference", "state-drift", "lifecycle"];
+        let speed = [
+            "cold-load",
+            "warm-inference",
+            "warm-text",
+            "state-drift",
+            "lifecycle",
+        ];
         assert_eq!(of("two"), speed);
     }
 
