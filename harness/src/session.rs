@@ -202,16 +202,19 @@ pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> 
     })
 }
 
-/// The models that are asked for, else the suite's.
+/// The models that are asked for, else the suite's, of which the file and line are named where one
+/// cannot be had.
 fn models(options: &RunOptions, suite: &Suite) -> Result<Vec<Model>> {
-    let names = if options.models.is_empty() {
-        &suite.models
-    } else {
-        &options.models
+    let find = |name: &str| resolve(name, options.weights, options.network);
+    let found = match options.models.as_slice() {
+        [] => suite
+            .models()
+            .map(|(name, place)| find(name).context(place.to_owned()))
+            .collect::<Result<Vec<_>>>(),
+        names => names.iter().map(|name| find(name)).collect(),
     };
     let mut models = Vec::new();
-    for name in names {
-        let model = resolve(name, options.weights, options.network)?;
+    for model in found? {
         if !models.contains(&model) {
             models.push(model);
         }
