@@ -198,6 +198,7 @@ mod tests {
             revision: "r1".to_owned(),
             weight_files: Vec::new(),
             weight_bytes: 1,
+            seal: None,
             server: None,
         }
     }

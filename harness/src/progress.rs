@@ -178,6 +178,7 @@ mod tests {
             revision: String::new(),
             weight_files: Vec::new(),
             weight_bytes: 0,
+            seal: None,
             server: None,
         };
         let epochs = scenario.epochs(Profile::Quick);

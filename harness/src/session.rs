@@ -20,7 +20,7 @@ use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
 use crate::scenarios::{Profile, SCENARIOS, Scenario};
 use crate::served::{self, discover};
-use crate::source::{Model, Network, WeightsChoice, resolve};
+use crate::source::{Model, Network, WeightsChoice, obtain};
 use crate::suite::Suite;
 use crate::{environment, machine};
 
@@ -205,7 +205,7 @@ pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> 
 /// The models that are asked for, else the suite's, of which the file and line are named where one
 /// cannot be had.
 fn models(options: &RunOptions, suite: &Suite) -> Result<Vec<Model>> {
-    let find = |name: &str| resolve(name, options.weights, options.network);
+    let find = |name: &str| obtain(name, options.weights, options.network);
     let found = match options.models.as_slice() {
         [] => suite
             .models()

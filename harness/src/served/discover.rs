@@ -74,6 +74,7 @@ fn model(server: Server, version: &str) -> Model {
         revision: version.to_owned(),
         weight_files: Vec::new(),
         weight_bytes: 0,
+        seal: None,
         server: Some(server),
     }
 }
