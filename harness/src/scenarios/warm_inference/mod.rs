@@ -6,11 +6,14 @@ mod stopping;
 mod tests;
 mod workload;
 
+use std::collections::BTreeMap;
+
 use store::Metric;
 
 use crate::message::Epoch;
 use crate::subject::{AskError, Subject};
 
+use super::invariants::one_answer;
 use super::{Needs, Probe, Profile, Scenario, SoFar, energy};
 use passes::Sitting;
 use workload::Length;
@@ -191,6 +194,14 @@ impl Scenario for WarmInference {
         let more = so_far.epochs.len() < profile.pick(self.most_epochs);
         let wanted = more && stopping::wide(so_far);
         wanted.then(|| self.epochs(profile).pop())?
+    }
+
+    /// I4, of answers of natural length: one for each new picture.
+    fn worthless(&self, shown: &BTreeMap<Metric, Vec<f64>>) -> Option<String> {
+        // A server's answers are texts.
+        let answers = [Metric::OutputHash, Metric::TextHash];
+        let answers = answers.iter().find_map(|metric| shown.get(metric))?;
+        self.workload.is_telling().then(|| one_answer(answers))?
     }
 
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {
