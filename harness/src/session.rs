@@ -173,7 +173,12 @@ pub(crate) fn fitness(plan: &Plan, readiness: Readiness) -> Result<Vec<String>> 
 
 fn problems(plan: &Plan) -> Vec<String> {
     let weights = plan.cells.iter().map(|cell| cell.model.weight_bytes);
-    let found = doctor::preflight(weights.max().unwrap_or(0));
+    let places = plan.cells.iter().map(|cell| Place {
+        backend: cell.backend,
+        device: cell.device,
+    });
+    let places: Vec<Place> = places.collect();
+    let found = doctor::preflight(weights.max().unwrap_or(0), &places);
     let problems = found.iter().filter(|found| found.level == Level::Problem);
     problems
         .map(|problem| format!("{}: {}", problem.subject, problem.text))
