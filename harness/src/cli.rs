@@ -83,14 +83,15 @@ Examples:
 const FETCH_EXAMPLES: &str = "\
 Models go to $HF_HUB_CACHE, else to hub in $HF_HOME, else to ~/.cache/huggingface/hub. HF_TOKEN is
 sent for private and gated repositories, HF_ENDPOINT names another hub. A download that was cut off
-goes on where it stopped.
+goes on where it stopped. What is here already is hashed anew and, where damaged, fetched again.
 
 Exit code: 0 all are there; 1 some could not be fetched; 2 cannot run.
 
 Examples:
   harness fetch SmolVLM-500M-Instruct                    a known model at its pinned revision
   harness fetch OWNER/NAME@COMMIT                        any repository at a commit of 40 hex digits
-  harness fetch OWNER/NAME --json                        at its main branch; says which commit";
+  harness fetch OWNER/NAME --json                        at its main branch; says which commit
+  harness fetch --offline SmolVLM-500M-Instruct          are its files still what was fetched?";
 
 const GENERATE_EXAMPLES: &str = "\
 Examples:
@@ -308,6 +309,9 @@ struct FetchArgs {
     /// Models: names that list prints, or OWNER/NAME@REVISION on the hub
     #[arg(value_name = "MODEL", required = true)]
     models: Vec<String>,
+    /// Never touches the network: checks what is here
+    #[arg(long)]
+    offline: bool,
     /// Prints a JSON list
     #[arg(long)]
     json: bool,
@@ -443,9 +447,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Duet(args) => crate::ab::commands::run(&args.options(), &mut out),
         Command::List(args) => list::run(format(args.json), &mut out).map(|()| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&args.options(), &mut out),
-        Command::Fetch(args) => {
-            fetch::run(&args.models, network(false), format(args.json), &mut out)
-        }
+        Command::Fetch(args) => fetch::run(
+            &args.models,
+            network(args.offline),
+            format(args.json),
+            &mut out,
+        ),
         Command::Generate(args) => {
             generate_command::run(&args.options().map_err(Error::msg)?, &mut out)
         }

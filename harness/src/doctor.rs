@@ -17,7 +17,7 @@ use crate::environment::os_build;
 use crate::machine;
 use crate::measure::energy;
 use crate::measure::nvml::Gpu;
-use crate::models::{Backend, Place, ready};
+use crate::models::{self, Backend, Device, Place, ready};
 use crate::served::{Wanted, discover};
 use crate::session::Format;
 use crate::source::{Network, WeightsChoice, resolve};
@@ -139,10 +139,10 @@ pub fn run(options: &DoctorOptions, out: &mut dyn Write) -> Result<ExitCode> {
     })
 }
 
-/// Whether figures taken now would be about a model of `weights` bytes and not about the machine's
-/// other business; 0 for no model in particular. Takes a second.
+/// Whether figures taken now at these places would be about a model of `weights` bytes and not about the
+/// machine's other business; 0 for no model in particular. Takes a second.
 #[must_use]
-pub fn preflight(weights: u64) -> Vec<Finding> {
+pub fn preflight(weights: u64, places: &[Place]) -> Vec<Finding> {
     let mut sampler = Sampler::new(None);
     let start = sampler.read();
     let users = busiest(SPAN);
@@ -154,7 +154,18 @@ pub fn preflight(weights: u64) -> Vec<Finding> {
         load: load(),
         cores: cores(),
         weights,
+        gpus: findings::rooms(places, room_on),
     })
+}
+
+/// Bytes that a GPU can hold now: of NVIDIA's what is free by its driver, of Apple's the working set that
+/// Metal recommends, by the library that was asked for the device already.
+fn room_on(place: Place) -> Option<u64> {
+    match place.device {
+        Device::Cuda => Some(Gpu::open()?.memory()?.free),
+        Device::Metal => models::memory(place).ok()?.limit,
+        Device::Cpu | Device::Server => None,
+    }
 }
 
 /// What does not change from run to run, then the preflight.
@@ -176,7 +187,11 @@ fn examine(options: &DoctorOptions) -> Result<Vec<Finding>> {
             Err(error) => Finding::problem("model", format!("{error:#}"), "see `harness list`"),
         });
     }
-    found.extend(preflight(weights));
+    let place = match options.server {
+        None => Place::choose(None, None).ok(),
+        Some(_) => None,
+    };
+    found.extend(preflight(weights, place.as_slice()));
     found.push(noise_floor(options)?);
     Ok(found)
 }

@@ -1,6 +1,6 @@
 //! `harness fetch`: models from the hub into its local cache.
 
-use std::io::Write;
+use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::progress::download::size;
 use crate::session::Format;
-use crate::source::{Model, Network, WeightsChoice, resolve};
+use crate::source::{Hashed, Model, Network, WeightsChoice, damaged, resolve};
 
 /// What became of one model.
 #[derive(Debug, Serialize)]
@@ -25,7 +25,8 @@ enum Fetched<'a> {
     Failed { name: &'a str, error: String },
 }
 
-/// Fetches one model after another; one that fails does not keep the others.
+/// Fetches one model after another; one that fails does not keep the others. What is here already is hashed
+/// anew, and what is damaged of it is fetched again.
 ///
 /// Exit code 0 where all are there, 1 where one is not.
 ///
@@ -39,7 +40,7 @@ pub fn run(
 ) -> Result<ExitCode> {
     let mut all = Vec::new();
     for name in models {
-        all.push(match resolve(name, WeightsChoice::Published, network) {
+        all.push(match fetch(name, network) {
             Ok(Model { weights, .. }) if weights != "published" => {
                 bail!("{name:?}: has its weights in a folder already, there is nothing to fetch")
             }
@@ -68,6 +69,28 @@ pub fn run(
     })
 }
 
+/// The model, every file of it as the hub lists it.
+fn fetch(name: &str, network: Network) -> Result<Model> {
+    let find = |network| resolve(name, WeightsChoice::Published, network);
+    let Ok(here) = find(Network::Off) else {
+        return find(network);
+    };
+    if here.weights != "published" {
+        return Ok(here);
+    }
+    let damaged = damaged(&here.dir, Hashed::All)?;
+    match damaged.first() {
+        None => return Ok(here),
+        Some(file) if network == Network::Off => bail!("{file}; run harness fetch {name}"),
+        Some(_) => {}
+    }
+    for file in damaged {
+        writeln!(stderr(), "{file}; fetching it again")?;
+        file.remove()?;
+    }
+    find(network)
+}
+
 fn print(fetched: &Fetched<'_>, out: &mut dyn Write) -> Result<()> {
     match fetched {
         Fetched::Here {
@@ -80,7 +103,7 @@ fn print(fetched: &Fetched<'_>, out: &mut dyn Write) -> Result<()> {
             "{name}  revision {revision}, {} of weights, in {dir}",
             size(*weight_bytes)
         )?,
-        Fetched::Failed { error, .. } => writeln!(std::io::stderr(), "error: {error}")?,
+        Fetched::Failed { error, .. } => writeln!(stderr(), "error: {error}")?,
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::measure::PeakWatch;
 use crate::models::{Backend, Device, Place, Precision, load};
-use crate::source::{Network, WeightsChoice, resolve};
+use crate::source::{Network, WeightsChoice, obtain};
 use crate::subject::{Message, Pass, Reply, Request, Role, Stop};
 
 /// What `harness generate` was asked for.
@@ -72,7 +72,7 @@ pub fn run(options: &GenerateOptions, out: &mut dyn Write) -> Result<ExitCode> {
         .iter()
         .map(|path| read(path))
         .collect::<Result<Vec<_>>>()?;
-    let model = resolve(&options.model, options.weights, options.network)?;
+    let model = obtain(&options.model, options.weights, options.network)?;
     let watch = PeakWatch::start(std::process::id(), Duration::from_millis(20));
     let start = Instant::now();
     let mut subject = load(&model.dir, place.backend, place.device, options.precision)?;

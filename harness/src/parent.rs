@@ -14,13 +14,14 @@ mod trials;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use store::Metric;
+use store::{Metric, Stage};
 
 use crate::measure::{self, now_ns};
 use crate::message::{Cache, Epoch, Message, Task};
 use crate::page_cache;
 use crate::plan::Planned;
 use crate::served::Server;
+use crate::source::{Model, Seal};
 
 pub(crate) use campaign::cool_down;
 pub use campaign::{Campaign, Measured, Watch};
@@ -58,6 +59,7 @@ pub fn run_epoch(
 ) -> Result<(), Failure> {
     let planned = job.planned;
     let deadline = Instant::now() + job.timeout.1;
+    unchanged(&planned.model)?;
     let residency = prepare(job.epoch.cache, &planned.model.weight_files);
     let task = Task {
         scenario: planned.scenario.name().to_owned(),
@@ -107,6 +109,7 @@ pub fn run_epoch(
         }
     };
     let ended = worker.finish((deadline, job.timeout.0), &mut take);
+    unchanged(&planned.model)?;
     ended.map_err(|failure| at_call(failure, ready, calls))?;
     let seen = observer.end(end.and_then(|(own_peak, ..)| own_peak));
     seen.into_iter().for_each(|entry| book(ledger, entry));
@@ -117,6 +120,21 @@ pub fn run_epoch(
         book(ledger, Entry::Seen(Metric::Overhead, overhead));
     }
     Ok(())
+}
+
+/// Refuses a model whose files are not those that were looked at when the session was planned: a worker
+/// loads them anew. Asked before it starts and after its end, so that it has read nothing else.
+fn unchanged(model: &Model) -> Result<(), Failure> {
+    match model.seal.as_ref().and_then(Seal::broken) {
+        None => Ok(()),
+        Some(path) => Err(Failure::new(
+            Stage::Start,
+            format!(
+                "{}: changed since the session began, its figures would be of two models: run it again",
+                path.display()
+            ),
+        )),
+    }
 }
 
 /// A server with its processes as they are now: some start one when a model is first wanted.

@@ -1,8 +1,10 @@
 //! What is to be measured, in order, and the hash by which an interrupted session is known again.
 //! Pure.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
-use store::{Cell, Run};
+use store::{Cell, Metric, Run};
 
 use crate::message::{Epoch, Neighbour};
 use crate::models::{Backend, Device, Place, Precision};
@@ -74,6 +76,14 @@ impl Planned {
             weights: self.model.weights.to_owned(),
             revision: self.model.revision.clone(),
         }
+    }
+
+    /// Why all values of an epoch are worthless, see [`Scenario::worthless`]. Of invented weights no answer
+    /// is judged.
+    #[must_use]
+    pub fn worthless(&self, shown: &BTreeMap<Metric, Vec<f64>>) -> Option<String> {
+        let trained = self.model.weights != "dummy";
+        trained.then(|| self.scenario.worthless(shown))?
     }
 
     /// Whether this run is of this cell.
@@ -200,6 +210,7 @@ mod tests {
             weight_files: Vec::new(),
             weight_bytes: 1,
             argument: String::new(),
+            seal: None,
             server: None,
         }
     }
@@ -239,6 +250,20 @@ mod tests {
             "lifecycle",
         ];
         assert_eq!(of("two"), speed);
+    }
+
+    #[test]
+    fn answers_of_invented_weights_are_not_judged() {
+        let plan = Plan::new(&wanted());
+        let alike = BTreeMap::from([(Metric::OutputHash, vec![7.0; 3])]);
+        let judged = |name: &str| {
+            let warm = |cell: &&Planned| {
+                (cell.model.name.as_str(), cell.scenario.name()) == (name, "warm-inference")
+            };
+            plan.cells.iter().find(warm).unwrap().worthless(&alike)
+        };
+        assert!(judged("one").is_some_and(|reason| reason.starts_with("I4")));
+        assert_eq!(judged("two"), None);
     }
 
     #[test]

@@ -181,6 +181,7 @@ mod tests {
             weight_files: Vec::new(),
             weight_bytes: 0,
             argument: String::new(),
+            seal: None,
             server: None,
         };
         let epochs = scenario.epochs(Profile::Quick);

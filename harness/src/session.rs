@@ -22,7 +22,7 @@ use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
 use crate::scenarios::{Profile, SCENARIOS, Scenario};
 use crate::served::{self, discover};
-use crate::source::{Model, Network, WeightsChoice, resolve};
+use crate::source::{Model, Network, WeightsChoice, obtain};
 use crate::suite::Suite;
 use crate::{environment, machine};
 
@@ -175,7 +175,12 @@ pub(crate) fn fitness(plan: &Plan, readiness: Readiness) -> Result<Vec<String>> 
 
 fn problems(plan: &Plan) -> Vec<String> {
     let weights = plan.cells.iter().map(|cell| cell.model.weight_bytes);
-    let found = doctor::preflight(weights.max().unwrap_or(0));
+    let places = plan.cells.iter().map(|cell| Place {
+        backend: cell.backend,
+        device: cell.device,
+    });
+    let places: Vec<Place> = places.collect();
+    let found = doctor::preflight(weights.max().unwrap_or(0), &places);
     let problems = found.iter().filter(|found| found.level == Level::Problem);
     problems
         .map(|problem| format!("{}: {}", problem.subject, problem.text))
@@ -206,16 +211,19 @@ pub(crate) fn wanted(options: &RunOptions, suite: &Suite, probes: &ProbeSet) -> 
     })
 }
 
-/// The models that are asked for, else the suite's.
+/// The models that are asked for, else the suite's, of which the file and line are named where one
+/// cannot be had.
 fn models(options: &RunOptions, suite: &Suite) -> Result<Vec<Model>> {
-    let names = if options.models.is_empty() {
-        &suite.models
-    } else {
-        &options.models
+    let find = |name: &str| obtain(name, options.weights, options.network);
+    let found = match options.models.as_slice() {
+        [] => suite
+            .models()
+            .map(|(name, place)| find(name).context(place.to_owned()))
+            .collect::<Result<Vec<_>>>(),
+        names => names.iter().map(|name| find(name)).collect(),
     };
     let mut models = Vec::new();
-    for name in names {
-        let model = resolve(name, options.weights, options.network)?;
+    for model in found? {
         // Two names of one model are measured once.
         if !models.iter().any(|known: &Model| known.dir == model.dir) {
             models.push(model);

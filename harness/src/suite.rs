@@ -19,12 +19,15 @@ pub struct Suite {
     /// Its name.
     pub name: String,
     /// Names or folders of models.
-    pub models: Vec<String>,
+    models: Vec<Spanned<String>>,
     /// A probe set in `datasets/`, or a folder beside the suite's file.
     probes: Spanned<String>,
     /// Folder of the probe set.
     #[serde(skip)]
     pub probes_dir: PathBuf,
+    /// `FILE:LINE: FIELD` of each model.
+    #[serde(skip)]
+    places: Vec<String>,
 }
 
 impl Suite {
@@ -39,9 +42,12 @@ impl Suite {
         };
         let text = TomlFile::read(&path).map_err(Error::msg)?;
         let mut suite: Self = text.parse().map_err(Error::msg)?;
-        suite
-            .check()
-            .map_err(|what| Error::msg(format!("{}: {what}", path.display())))?;
+        suite.check().map_err(|(field, what)| {
+            let place = text.place_of(0, field);
+            Error::msg(format!("{place}: {field}: {what}"))
+        })?;
+        let place = |model: &Spanned<String>| format!("{}: models", text.place(model.span().start));
+        suite.places = suite.models.iter().map(place).collect();
         let probes = suite.probes.get_ref();
         let beside = path.parent().unwrap_or(Path::new(".")).join(probes);
         let found = if file.is_some() && beside.is_dir() {
@@ -57,18 +63,23 @@ impl Suite {
         Ok(suite)
     }
 
-    /// The first field that is empty.
-    fn check(&self) -> Result<(), &'static str> {
+    /// Each model's name or folder, with its place in the file (`FILE:LINE: FIELD`) for what is wrong
+    /// with it.
+    pub fn models(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.models.iter().map(|name| name.get_ref().as_str());
+        names.zip(self.places.iter().map(String::as_str))
+    }
+
+    /// The first field that is empty, and what it lacks.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let probes = self.probes.get_ref();
         let fields = [
-            (self.name.trim().is_empty(), "name: must be given"),
-            (self.models.is_empty(), "models: name at least one"),
-            (
-                self.probes.get_ref().trim().is_empty(),
-                "probes: must be given",
-            ),
+            (self.name.trim().is_empty(), "name", "must be given"),
+            (self.models.is_empty(), "models", "name at least one"),
+            (probes.trim().is_empty(), "probes", "must be given"),
         ];
-        let empty = fields.into_iter().find(|(empty, _)| *empty);
-        empty.map_or(Ok(()), |(_, what)| Err(what))
+        let empty = fields.into_iter().find(|(empty, ..)| *empty);
+        empty.map_or(Ok(()), |(_, field, what)| Err((field, what)))
     }
 }
 
@@ -94,6 +105,12 @@ mod tests {
         std::fs::create_dir(dir.path().join("set")).unwrap();
         let suite = check("name = \"mine\"\nmodels = [\"m\"]\nprobes = \"set\"").unwrap();
         assert!(suite.probes_dir.ends_with("set"));
+        let several = "probes = \"set\"\nmodels = [\n  \"a\",\n  \"b\",\n]\nname = \"mine\"";
+        let suite = check(several).unwrap();
+        let places: Vec<_> = suite.models().collect();
+        let place = |line| format!("{}:{line}: models", path.display());
+        let (a, b) = (place(3), place(4));
+        assert_eq!(places, [("a", a.as_str()), ("b", b.as_str())]);
         assert!(
             check("name = 1")
                 .unwrap_err()
@@ -104,7 +121,7 @@ mod tests {
         assert!(missing.contains("no such folder"), "{missing}");
         let none = check("name = \"mine\"\nmodels = []\nprobes = \"set\"").unwrap_err();
         assert!(
-            none.ends_with("mine.toml: models: name at least one"),
+            none.ends_with("mine.toml:2: models: name at least one"),
             "{none}"
         );
         let unknown = check("name = \"mine\"\nmodel = []").unwrap_err();

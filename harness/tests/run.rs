@@ -112,6 +112,36 @@ fn unknown_names_are_refused_with_the_known_ones() {
 }
 
 #[test]
+fn a_model_that_a_suite_cannot_have_is_named_by_file_line_and_field() {
+    let (dir, _) = place();
+    let path = dir.path().join("mine.toml");
+    let check = |weights: &str, models: &str, parts: &[&str]| {
+        let text = format!("name = \"mine\"\nprobes = \"shapes\"\n\nmodels = {models}\n");
+        std::fs::write(&path, text).unwrap();
+        let suite = path.to_str().unwrap();
+        check_refused(
+            &["--offline", "--weights", weights, "--suite", suite],
+            parts,
+        );
+    };
+    let unknown = "mine.toml:6: models: unknown model \"gpt\": name a folder";
+    check(
+        "published",
+        &format!("[\n  \"{TINY}\",\n  \"gpt\",\n]"),
+        &[unknown],
+    );
+    let absent = "mine.toml:4: models: org/tiny@main: not in the hub's local cache";
+    check("published", "[\"org/tiny\"]", &[absent]);
+    let own = ["mine.toml:4: models: ", "has weights of its own"];
+    check("dummy", &format!("[\"{TINY}\"]"), &own);
+    check(
+        "published",
+        "[]",
+        &["mine.toml:4: models: name at least one"],
+    );
+}
+
+#[test]
 fn databases_that_cannot_be_used_are_refused_before_measuring() {
     let (dir, _) = place();
     let check = |path: &Path| {

@@ -30,6 +30,7 @@ pub use notes::{Note, NoteKind, lines, notes, one_line, run_notes, verdict_line}
 pub use recommend::{Recommendation, recommend};
 pub use table::{MARKS, display_width, summary_table, text_table};
 pub use timing::Timing;
+pub use verdict::ONE_ANSWER;
 
 /// What one scenario is about, told from its whole name: `warm-small` is not `warm-inference`, and
 /// its figures stand in no table beside those.

@@ -172,7 +172,7 @@ impl<'a> Duel<'a> {
                 timeout: (rules.timeout, rules.timeout),
             };
             run_epoch(&job, &mut ledger, &mut |ledger, entry| ledger.book(entry))?;
-            ledger.close_epoch(epoch);
+            ledger.close_epoch(epoch, |shown| self.planned.worthless(shown));
         }
         let Outcome::Measured { samples, .. } = ledger.close().outcome else {
             return Ok(Values::new());

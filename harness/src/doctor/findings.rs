@@ -4,6 +4,7 @@ use store::Unit;
 
 use super::{Finding, bytes};
 use crate::conditions::{BACKGROUND_LIMIT, Conditions, Power, Pressure, Thermal, User, background};
+use crate::models::{Device, Place};
 
 /// Free memory that a model needs, by its weights: they, activations, and the rest of the process.
 const ROOM: f64 = 1.3;
@@ -25,11 +26,35 @@ pub(super) struct Seen {
     pub(super) cores: u32,
     /// Bytes of the largest model.
     pub(super) weights: u64,
+    /// Room on each GPU that is computed on.
+    pub(super) gpus: Vec<Room>,
+}
+
+/// What a GPU can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    device: Device,
+    /// Bytes; none where nobody tells.
+    free: Option<u64>,
+}
+
+/// Room on the GPUs among these places, each once, by what `free` knows of one.
+pub(super) fn rooms(places: &[Place], free: impl Fn(Place) -> Option<u64>) -> Vec<Room> {
+    let mut rooms: Vec<Room> = Vec::new();
+    for &place in places {
+        let device = place.device;
+        let is_gpu = matches!(device, Device::Cuda | Device::Metal);
+        if is_gpu && rooms.iter().all(|room| room.device != device) {
+            let free = free(place);
+            rooms.push(Room { device, free });
+        }
+    }
+    rooms
 }
 
 pub(super) fn judge(seen: &Seen) -> Vec<Finding> {
     let state = &seen.end.state;
-    let told = [
+    let mut told = vec![
         ("power", state.power.map(power)),
         ("Low Power Mode", state.low_power_mode.map(low_power_mode)),
         ("thermal", state.thermal.map(thermal)),
@@ -45,6 +70,7 @@ pub(super) fn judge(seen: &Seen) -> Vec<Finding> {
         ),
         ("load", seen.load.map(|average| load(average, seen.cores))),
     ];
+    told.extend(seen.gpus.iter().map(|room| on_gpu(room, seen.weights)));
     let untold = told.iter().filter(|(_, found)| found.is_none());
     let untold: Vec<_> = untold.map(|&(subject, _)| subject).collect();
     let mut found: Vec<_> = told.into_iter().filter_map(|(_, found)| found).collect();
@@ -88,6 +114,24 @@ fn pressure(level: Pressure) -> Finding {
 }
 
 fn memory(free: u64, weights: u64) -> Finding {
+    let advice = "end what needs much memory, or take a smaller model";
+    fits(("free memory", advice), free, weights)
+}
+
+/// On Apple's GPU, which shares the machine's memory, what Metal recommends to use of it at most.
+fn on_gpu(room: &Room, weights: u64) -> (&'static str, Option<Finding>) {
+    let (subject, advice) = match room.device {
+        Device::Metal => ("Metal's working set", "take a smaller model"),
+        _ => (
+            "free GPU memory",
+            "end what computes there, or take a smaller model",
+        ),
+    };
+    let found = room.free.map(|free| fits((subject, advice), free, weights));
+    (subject, found)
+}
+
+fn fits((subject, advice): (&'static str, &'static str), free: u64, weights: u64) -> Finding {
     let need = weights as f64 * ROOM;
     if (free as f64) < need {
         let text = format!(
@@ -96,10 +140,9 @@ fn memory(free: u64, weights: u64) -> Finding {
             bytes(weights),
             Unit::Byte.format(need)
         );
-        let advice = "end what needs much memory, or take a smaller model";
-        return Finding::problem("free memory", text, advice);
+        return Finding::problem(subject, text, advice);
     }
-    Finding::ok("free memory", bytes(free))
+    Finding::ok(subject, bytes(free))
 }
 
 fn swap(used: u64) -> Finding {
@@ -138,6 +181,7 @@ mod tests {
     use super::super::Level;
     use super::*;
     use crate::conditions::{CoreTime, State};
+    use crate::models::Backend;
 
     fn after(busy_ms: u64) -> Conditions {
         Conditions {
@@ -168,6 +212,7 @@ mod tests {
             load: None,
             cores: 4,
             weights: 0,
+            gpus: Vec::new(),
         }
     }
 
@@ -207,6 +252,65 @@ mod tests {
         let seen = seen(0, State::default());
         check(&seen, Level::Note, "not told by this system", untold);
         check(&seen, Level::Ok, "background", "0 % of all cores");
+    }
+
+    /// Places with a GPU that has so much free, asked once for each kind.
+    fn with_gpus(places: &[(Backend, Device)], free: Option<u64>) -> Seen {
+        let place = |&(backend, device): &_| Place { backend, device };
+        let places: Vec<_> = places.iter().map(place).collect();
+        Seen {
+            weights: 5 << 30,
+            gpus: rooms(&places, |place| {
+                free.filter(|_| place.device != Device::Cpu)
+            }),
+            ..seen(0, State::default())
+        }
+    }
+
+    #[test]
+    fn a_gpu_that_is_computed_on_must_have_room() {
+        let cuda = [(Backend::Candle, Device::Cuda)];
+        let short = "6.00 GiB, and 5.00 GiB of weights need 6.50 GiB";
+        let least = 6979321856; // 1.3 times 5 GiB
+        let check_free = |free, level, text| {
+            check(
+                &with_gpus(&cuda, Some(free)),
+                level,
+                "free GPU memory",
+                text,
+            );
+        };
+        check_free(6 << 30, Level::Problem, short);
+        check_free(
+            least - 1,
+            Level::Problem,
+            "6.50 GiB, and 5.00 GiB of weights need 6.50 GiB",
+        );
+        check_free(least, Level::Ok, "6.50 GiB");
+        let metal = [
+            (Backend::Mlx, Device::Metal),
+            (Backend::Candle, Device::Metal),
+        ];
+        let seen = with_gpus(&metal, Some(6 << 30));
+        assert_eq!(seen.gpus.len(), 1);
+        check(&seen, Level::Problem, "Metal's working set", short);
+    }
+
+    #[test]
+    fn a_gpu_that_is_not_computed_on_is_not_looked_at() {
+        let seen = with_gpus(&[(Backend::Candle, Device::Cpu)], Some(0));
+        assert_eq!(seen.gpus, []);
+        let none = judge(&seen)
+            .iter()
+            .all(|found| !found.subject.contains("GPU"));
+        assert!(none);
+        let untold = with_gpus(&[(Backend::Candle, Device::Cuda)], None);
+        let found = judge(&untold);
+        let note = found.iter().find(|found| found.level == Level::Note);
+        assert!(
+            note.unwrap().text.ends_with(", free GPU memory"),
+            "{note:?}"
+        );
     }
 
     #[test]

@@ -29,9 +29,7 @@ pub fn ensure(model: &Published, shapes: &Path) -> Result<PathBuf> {
         .with_context(|| format!("{}: cannot make the cache folder", dir.display()))?;
     copy_side_files(shapes, &dir)?;
     let tokenizer = Family::of(&models::model_type(&dir)?)?.json()?;
-    write_whole(&dir.join("tokenizer.json"), |out| {
-        out.write_all(tokenizer.as_bytes())
-    })?;
+    write_anew(&dir.join("tokenizer.json"), tokenizer.as_bytes())?;
     let weights = dir.join("model.safetensors");
     let tensors = models::tensors(&dir, model.form)?;
     let (header, data_bytes) = header(&tensors, model.form.layout);
@@ -58,9 +56,18 @@ fn copy_side_files(from: &Path, to: &Path) -> Result<()> {
     let cannot = || format!("{}: cannot copy", from.display());
     for entry in fs::read_dir(from).with_context(cannot)? {
         let entry = entry.with_context(cannot)?;
-        fs::copy(entry.path(), to.join(entry.file_name())).with_context(cannot)?;
+        let bytes = fs::read(entry.path()).with_context(cannot)?;
+        write_anew(&to.join(entry.file_name()), &bytes)?;
     }
     Ok(())
+}
+
+/// Writes a file that holds something else, or is not there: another session may be measuring with it.
+fn write_anew(path: &Path, bytes: &[u8]) -> Result<()> {
+    match fs::read(path).is_ok_and(|found| found == bytes) {
+        true => Ok(()),
+        false => write_whole(path, |out| out.write_all(bytes)),
+    }
 }
 
 /// `$VLM_BENCH_CACHE`, else `vlm-bench` in `$XDG_CACHE_HOME` or `~/.cache`.
@@ -76,7 +83,7 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 }
 
 /// Writes beside the target and renames, so that a file of that name is always whole.
-fn write_whole(
+pub(crate) fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> Result<()> {

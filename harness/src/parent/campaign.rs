@@ -118,7 +118,9 @@ impl<'a> Campaign<'a> {
             for entry in entries {
                 progress.ledger.book(entry);
             }
-            progress.ledger.close_epoch(&epoch);
+            let planned = &self.plan.cells[cell];
+            let worthless = |shown: &_| planned.worthless(shown);
+            progress.ledger.close_epoch(&epoch, worthless);
             progress.epochs += 1;
             progress.spent += Duration::try_from_secs_f64(wall_s).unwrap_or_default();
             taken += 1;
@@ -279,7 +281,8 @@ impl<'a> Campaign<'a> {
             };
             notes.book_all(&mut progress.ledger, answers.into_iter().map(Entry::Said));
         }
-        progress.ledger.close_epoch(epoch);
+        let worthless = |shown: &_| planned.worthless(shown);
+        progress.ledger.close_epoch(epoch, worthless);
         progress.epochs += 1;
         notes.end(wall)
     }

@@ -64,8 +64,25 @@ pub struct Told {
 }
 
 impl Ledger {
-    /// Ends an epoch: later values belong to the next.
-    pub fn close_epoch(&mut self, epoch: &Epoch) {
+    /// Ends an epoch: later values belong to the next. All of them are refused for a reason that only all
+    /// together give.
+    pub fn close_epoch(
+        &mut self,
+        epoch: &Epoch,
+        worthless: impl FnOnce(&BTreeMap<Metric, Vec<f64>>) -> Option<String>,
+    ) {
+        self.keep_trial();
+        if let Some(reason) = worthless(&self.open) {
+            for (metric, values) in std::mem::take(&mut self.open) {
+                self.void(Void {
+                    metric: Some(metric),
+                    count: u32::try_from(values.len()).unwrap_or(u32::MAX),
+                    reason: reason.clone(),
+                });
+            }
+            // What the machine did around values that are gone is of no use.
+            self.trials = Trials::default();
+        }
         self.end_epoch();
         self.epochs.push(epoch.clone());
     }
@@ -247,8 +264,8 @@ mod tests {
         ledger.take(sample(Metric::Inference, 0.1));
         ledger.take(sample(Metric::Inference, -0.1));
         ledger.take(sample(Metric::Inference, -0.1));
-        ledger.close_epoch(&epoch);
-        ledger.close_epoch(&epoch); // an epoch of another arm leaves no hole
+        ledger.close_epoch(&epoch, |_| None);
+        ledger.close_epoch(&epoch, |_| None); // an epoch of another arm leaves no hole
         ledger.take(sample(Metric::Inference, 0.2));
         let outcome = ledger.close().outcome;
         let Outcome::Measured { samples, voids } = outcome else {
@@ -256,6 +273,29 @@ mod tests {
         };
         assert_eq!(samples[0].epochs, [vec![0.1], vec![0.2]]);
         assert_eq!((voids.len(), voids[0].count), (1, 2));
+    }
+
+    #[test]
+    fn a_worthless_epoch_leaves_reasons_and_no_values() {
+        let (mut ledger, epoch) = (Ledger::default(), Epoch::new("", 2));
+        for values in [[0.1, 0.2], [0.3, 0.4]] {
+            for value in values {
+                ledger.take(sample(Metric::Inference, value));
+                ledger.close_trial(&[]);
+            }
+            ledger.close_epoch(&epoch, |shown| {
+                let first = shown[&Metric::Inference][0];
+                (first < 0.2).then(|| "I4: one answer".to_owned())
+            });
+        }
+        let Outcome::Measured { samples, voids } = ledger.close().outcome else {
+            panic!("measured")
+        };
+        assert_eq!(samples[0].epochs, [vec![0.3, 0.4]]);
+        assert_eq!(
+            (voids[0].count, voids[0].reason.as_str()),
+            (2, "I4: one answer")
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) fn planned(scenario: &str) -> Planned {
         weight_files: Vec::new(),
         weight_bytes: 0,
         argument: String::new(),
+        seal: None,
         server: None,
     };
     let epochs = scenario.epochs(Profile::Quick);
@@ -418,4 +419,58 @@ fn a_session_that_was_cut_off_goes_on_after_its_last_whole_epoch() {
     assert!(all.0[0].wall_s >= 1.5);
     assert_eq!(std::fs::read_to_string(count).unwrap(), "x\n");
     assert!(!path.exists(), "a complete session leaves no journal");
+}
+
+/// A cell about a model in a folder, whose files were looked at.
+fn of_folder(dir: &Path) -> Planned {
+    for (name, text) in [("config.json", "{}"), ("model.safetensors", "weights")] {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+    let path = dir.to_str().unwrap();
+    let network = crate::source::Network::Off;
+    let weights = crate::source::WeightsChoice::Published;
+    let model = crate::source::resolve(path, weights, network).unwrap();
+    Planned {
+        model,
+        ..planned("text-only")
+    }
+}
+
+#[test]
+fn a_model_that_changes_between_plan_and_load_gives_no_figures() {
+    let run = |before: &dyn Fn(&Path), meanwhile: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let planned = of_folder(dir.path());
+        before(dir.path());
+        let script = format!(
+            "cd '{}'\n{meanwhile}\n{}",
+            dir.path().display(),
+            lines(&[LOADED, SAMPLE, DONE])
+        );
+        let launcher = Launcher {
+            program: "/bin/sh".into(),
+            args: vec!["-c".into(), script.into()],
+        };
+        let mut all = measured(&[planned], &launcher, Duration::from_secs(20));
+        all.remove(0).told.outcome
+    };
+    let check = |outcome, name: &str| match outcome {
+        Outcome::Failed { stage, message } => {
+            assert_eq!(stage, Stage::Start, "{message}");
+            let changed = format!("{name}: changed since the session began");
+            assert!(message.contains(&changed), "{message}");
+        }
+        measured => panic!("{measured:?}"),
+    };
+    let left = run(&|_| (), "");
+    assert!(matches!(left, Outcome::Measured { .. }), "{left:?}");
+    let write =
+        |dir: &Path| std::fs::write(dir.join("model.safetensors"), "those of another").unwrap();
+    check(run(&write, "exit 7"), "model.safetensors");
+    check(run(&|_| (), "printf other > config.json"), "config.json");
+    // Also where the worker did not survive it.
+    check(
+        run(&|_| (), ": > model.safetensors; exit 7"),
+        "model.safetensors",
+    );
 }

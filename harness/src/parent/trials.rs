@@ -157,7 +157,7 @@ mod tests {
                 ledger.book(entry);
             }
         }
-        ledger.close_epoch(&Epoch::new("", 20));
+        ledger.close_epoch(&Epoch::new("", 20), |_| None);
         all
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use store::Metric;
 use store::metric::Unit;
+use store::summary::ONE_ANSWER;
 
 use crate::measure::{self, Bandwidth};
 use crate::score::is_echo;
@@ -110,6 +111,15 @@ pub fn hollow(request: &Request<'_>, reply: &Reply) -> Option<String> {
     let natural = request.stop == Stop::AtStopId;
     let said = natural && is_echo(&reply.prompt, &reply.text);
     said.then(|| "I3: the answer repeats the prompt".to_owned())
+}
+
+/// I4: one answer to so many different pictures, told apart by the hashes of the answers. Fewer than three
+/// may be alike by chance.
+#[must_use]
+pub fn one_answer(hashes: &[f64]) -> Option<String> {
+    let pictures = hashes.len();
+    let same = pictures >= 3 && hashes.windows(2).all(|pair| pair[0] == pair[1]);
+    same.then(|| format!("{ONE_ANSWER}: one answer to {pictures} different pictures"))
 }
 
 /// Stage times that cannot be: out of order, missing, or longer than what passed outside.
@@ -300,6 +310,20 @@ mod tests {
         assert_eq!(second_copy(1.7 * gib, 1 << 30), None);
         assert_eq!(second_copy(2.0 * gib, 1 << 30).unwrap()[..2], *"I8");
         assert_eq!(second_copy(0.2 * gib, 1 << 20), None);
+    }
+
+    #[test]
+    fn one_answer_to_three_pictures_is_none() {
+        let check = |hashes: &[f64], found: bool| {
+            let reason = one_answer(hashes);
+            assert_eq!(reason.is_some(), found, "{hashes:?}");
+            assert!(reason.is_none_or(|reason| reason.starts_with("I4: ")));
+        };
+        check(&[], false);
+        check(&[7.0; 2], false);
+        check(&[7.0; 3], true);
+        check(&[7.0, 7.0, 8.0], false);
+        check(&[8.0, 7.0, 7.0, 7.0], false);
     }
 
     #[test]

@@ -150,6 +150,12 @@ pub trait Scenario: Sync {
         None
     }
 
+    /// Why no value of an epoch counts, where that shows only once all of them are there. Not asked of
+    /// invented weights.
+    fn worthless(&self, _shown: &BTreeMap<Metric, Vec<f64>>) -> Option<String> {
+        None
+    }
+
     /// What only all epochs together show beside the figures, in sentences: asked once, at the end.
     fn findings(&self, _so_far: &SoFar<'_>) -> Vec<String> {
         Vec::new()

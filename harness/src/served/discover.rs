@@ -75,6 +75,7 @@ fn model(server: Server, version: &str) -> Model {
         weight_files: Vec::new(),
         weight_bytes: 0,
         argument: server.model.clone(),
+        seal: None,
         server: Some(server),
     }
 }

@@ -6,9 +6,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use sha2::{Digest, Sha256};
 use ureq::http::StatusCode;
 
+use super::blobs::sha256;
 use super::http::{Client, Failure, Patience, text};
 use crate::progress::download::Display;
 
@@ -196,8 +196,8 @@ impl Download<'_> {
         let Some(wanted) = &self.file.sha256 else {
             return Ok(());
         };
-        let found =
-            sha256(partial).with_context(|| format!("{}: cannot read", partial.display()))?;
+        let found = sha256(partial, &mut |_| ())
+            .with_context(|| format!("{}: cannot read", partial.display()))?;
         if &found != wanted {
             drop(fs::remove_file(partial));
             bail!(
@@ -218,18 +218,4 @@ fn is_full(error: &Error) -> bool {
         kind,
         Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
     )
-}
-
-/// SHA-256 of a file, in hex.
-pub(super) fn sha256(path: &Path) -> io::Result<String> {
-    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            read => hash.update(&buffer[..read]),
-        }
-    }
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -181,7 +181,7 @@ fn stays_inside(name: &str) -> bool {
 }
 
 /// Files that the program reads besides weights: configurations, tokenizers, templates.
-fn is_side_file(name: &str) -> bool {
+pub(super) fn is_side_file(name: &str) -> bool {
     !name.contains('/')
         && !name.starts_with('.')
         && (name.ends_with(".json") || name.ends_with(".jinja"))

@@ -2,12 +2,14 @@
 //! local cache, or made of random weights.
 
 pub mod address;
+mod blobs;
 pub mod bundle;
 pub mod cache;
 mod download;
 mod http;
 mod hub;
 mod joined;
+mod stamp;
 
 use std::io::stderr;
 use std::path::{Path, PathBuf};
@@ -22,8 +24,10 @@ use crate::progress::download::Display;
 use crate::served::Server;
 use crate::weights::weight_files;
 use address::Address;
+pub(crate) use blobs::{Hashed, damaged};
 use cache::{Cache, Snapshot};
 use hub::Needed;
+pub use stamp::Seal;
 
 /// Which weights a named model gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,18 +64,23 @@ pub struct Model {
     pub weight_files: Vec<PathBuf>,
     /// Their bytes.
     pub weight_bytes: u64,
+    /// Its files as they were when it was found; none where it is no folder.
+    pub seal: Option<Seal>,
     /// The server that holds it, where it is no folder.
     pub server: Option<Server>,
 }
 
 impl Model {
+    /// A folder's model. `revision` reads the weights where they have none of their own: after the seal,
+    /// so that what changes meanwhile breaks it.
     fn at(
         name: impl Into<String>,
         dir: PathBuf,
         weights: &'static str,
-        revision: String,
+        revision: impl FnOnce(&[PathBuf]) -> Result<String>,
     ) -> Result<Self> {
         let name = name.into();
+        let seal = Seal::of(&dir)?;
         let weight_files = weight_files(&dir)?;
         let weight_bytes = weight_files
             .iter()
@@ -83,9 +92,10 @@ impl Model {
             name,
             dir,
             weights,
-            revision,
+            revision: revision(&weight_files)?,
             weight_files,
             weight_bytes,
+            seal: Some(seal),
             server: None,
         })
     }
@@ -179,6 +189,21 @@ fn found(wanted: &str, weights: WeightsChoice, network: Network) -> Result<Model
     }
 }
 
+/// Finds a model to compute with: as [`resolve`], but one of the hub is refused where a file is not what was
+/// fetched.
+///
+/// # Errors
+/// As [`resolve`], and naming the file with both hashes.
+pub fn obtain(wanted: &str, weights: WeightsChoice, network: Network) -> Result<Model> {
+    let model = resolve(wanted, weights, network)?;
+    if model.weights == "published"
+        && let Some(file) = damaged(&model.dir, Hashed::Changed)?.first()
+    {
+        bail!("{file}; run harness fetch {wanted}");
+    }
+    Ok(model)
+}
+
 /// The published model that `NAME`, `REPOSITORY` or one of them with `@REVISION` names.
 fn published_name(wanted: &str) -> Option<(&'static Published, Option<&str>)> {
     let (name, revision) = match wanted.split_once('@') {
@@ -226,14 +251,14 @@ fn folder(dir: PathBuf, kind: &'static str, weights: WeightsChoice) -> Result<Mo
         .with_context(|| format!("{}: cannot be resolved", dir.display()))?;
     let name = full.file_name().unwrap_or(dir.as_os_str());
     let name = name.to_string_lossy().into_owned();
-    let revision = digest(&weight_files(&full)?)?;
-    Model::at(name, full, kind, revision)
+    Model::at(name, full, kind, digest)
 }
 
 fn dummy_model(model: &Published) -> Result<Model> {
     let shapes = datasets_dir()?.join("published").join(model.name);
     let dir = dummy::ensure(model, &shapes)?;
-    Model::at(model.name, dir, "dummy", format!("seed-{}", dummy::SEED))
+    let seed = |_: &[PathBuf]| Ok(format!("seed-{}", dummy::SEED));
+    Model::at(model.name, dir, "dummy", seed)
 }
 
 /// A published model at the revision asked for, else at its pinned one.
@@ -254,7 +279,7 @@ fn published(
             let name = format!("{}-{}", model.name, found.revision);
             let into = dummy::cache_dir()?.join("joined").join(name);
             let dir = joined::joined(&found.dir, &tokenizer, &into)?;
-            Model::at(model.name, dir, found.weights, found.revision)
+            Model::at(model.name, dir, found.weights, |_| Ok(found.revision))
         }
         _ => Ok(found),
     }
@@ -285,7 +310,7 @@ fn from_hub(wanted: &str, name: &str, address: &Address, network: Network) -> Re
         }
         (None, Network::Off) => return Err(not_here(wanted, address)),
     };
-    Model::at(name, dir, "published", commit)
+    Model::at(name, dir, "published", |_| Ok(commit))
 }
 
 fn not_here(wanted: &str, address: &Address) -> anyhow::Error {

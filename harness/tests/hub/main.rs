@@ -7,6 +7,7 @@
 )]
 
 mod broken;
+mod damaged;
 mod fetched;
 mod refused;
 mod server;

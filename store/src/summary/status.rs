@@ -12,11 +12,11 @@
 //! | R8 | Reliable | everything else |
 //!
 //! R2 stands before R1: where a model failed by itself, that is the news, not the figures it
-//! therefore lacks. R7 is given once all rows are there.
+//! therefore lacks. So does R3, where warm inference is void for the blindness that vision found. R7 is given once all rows are there.
 
 use std::collections::BTreeMap;
 
-use super::verdict::Verdicts;
+use super::verdict::{Verdicts, one_answer};
 use super::{Kind, Mark, Newest, Status};
 use crate::metric::Metric;
 use crate::run::{Outcome, Stage};
@@ -131,7 +131,9 @@ fn not_measured(
     }
     let load = || timed(newest, Kind::Load, load_figure(figures));
     let load = if newest.served() { None } else { load() };
-    load.or_else(|| timed(newest, Kind::Warm, figures.get(&Metric::Inference)))
+    let blind = verdicts.vision.label == "BLIND" && one_answer(newest).is_some();
+    let warm = || timed(newest, Kind::Warm, figures.get(&Metric::Inference));
+    load.or_else(|| if blind { None } else { warm() })
         .or_else(|| {
             let Verdicts {
                 vision,
@@ -144,9 +146,9 @@ fn not_measured(
                 (Kind::Text, text),
                 (Kind::Drift, drift),
             ];
-            let missing = judged
-                .into_iter()
-                .find(|(_, verdict)| verdict.mark == Mark::Unknown);
+            let missing = judged.into_iter().find(|&(kind, verdict)| {
+                verdict.mark == Mark::Unknown || newest.run(kind).is_none()
+            });
             missing.map(|(kind, verdict)| format!("{}: {}", kind.name(), verdict.detail))
         })
 }
@@ -177,4 +179,46 @@ fn timed(newest: &Newest<'_>, kind: Kind, figure: Option<&Figure>) -> Option<Str
 pub(super) fn load_figure(figures: &BTreeMap<Metric, Figure>) -> Option<&Figure> {
     let order = [Metric::LoadWarm, Metric::LoadUnknown, Metric::LoadCold];
     order.iter().find_map(|metric| figures.get(metric))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{HALF, Values, measured, status, vision, with_runs};
+    use super::super::{ONE_ANSWER, rows};
+    use super::*;
+    use crate::run::{Run, Void};
+
+    /// Warm inference that got one answer to all pictures in some of its processes.
+    fn one_answer(values: &[Values<'_>]) -> Run {
+        let mut run = measured("warm-inference", values);
+        if let Outcome::Measured { voids, .. } = &mut run.outcome {
+            voids.push(Void {
+                metric: Some(Metric::Inference),
+                count: 5,
+                reason: format!("{ONE_ANSWER}: one answer to 5 different pictures"),
+            });
+        }
+        run
+    }
+
+    #[test]
+    fn one_answer_to_all_pictures_of_warm_inference_is_suspect() {
+        let check = |replaced: &[Run], missing: &[&str], vision: &str, expected: &str| {
+            let mut runs = with_runs(replaced);
+            runs.retain(|run| !missing.contains(&run.cell.scenario.as_str()));
+            let row = rows(&runs).remove(0);
+            assert_eq!(
+                (row.vision.label.as_str(), status(&row).as_str()),
+                (vision, expected)
+            );
+        };
+        let all = || one_answer(&[]);
+        let some = || one_answer(&[(Metric::Inference, &[&[0.1], &[0.1]])]);
+        check(&[all()], &["vision"], "BLIND-SUSPECT", "R1 Not Measured");
+        check(&[some()], &["vision"], "BLIND-SUSPECT", "R1 Not Measured");
+        // Where vision was asked, that decides; what it found is the news, not the void times.
+        check(&[all(), vision(HALF, HALF, 0.1)], &[], "BLIND", "R3 Blind");
+        check(&[all()], &[], "SEES", "R1 Not Measured");
+        check(&[some()], &[], "SEES", "R8 Reliable");
+    }
 }

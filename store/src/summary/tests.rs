@@ -60,9 +60,9 @@ pub(super) fn failed(scenario: &str, stage: Stage, message: &str) -> Run {
 
 pub(super) const RIGHT: &[f64] = &[1.0; 10];
 pub(super) const WRONG: &[f64] = &[0.0; 10];
-const HALF: &[f64] = &[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
+pub(super) const HALF: &[f64] = &[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
 
-fn vision(right: &[f64], control: &[f64], distinct: f64) -> Run {
+pub(super) fn vision(right: &[f64], control: &[f64], distinct: f64) -> Run {
     measured(
         "vision",
         &[
@@ -122,14 +122,19 @@ pub(super) fn sound() -> Vec<Run> {
     ]
 }
 
-/// The row of a sound model with some scenarios replaced.
-pub(crate) fn with(replaced: &[Run]) -> Row {
+/// The runs of a sound model with some scenarios replaced.
+pub(super) fn with_runs(replaced: &[Run]) -> Vec<Run> {
     let mut runs = sound();
     for new in replaced {
         runs.retain(|run| run.cell.scenario != new.cell.scenario);
         runs.push(new.clone());
     }
-    let mut rows = rows(&runs);
+    runs
+}
+
+/// The row of a sound model with some scenarios replaced.
+pub(crate) fn with(replaced: &[Run]) -> Row {
+    let mut rows = rows(&with_runs(replaced));
     assert_eq!(rows.len(), 1);
     rows.remove(0)
 }

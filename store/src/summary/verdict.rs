@@ -2,7 +2,7 @@
 //!
 //! | verdict | rule, first that holds |
 //! |---|---|
-//! | vision | `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
+//! | vision | `BLIND-SUSPECT` not asked, but warm inference got one answer to different pictures (I4) · `ERROR` the scenario failed · `BLIND` the 95 % interval of the gain over the better control reaches 0 · `SEES` its lower end is above 0.10 and at least 80 % of the answers that should differ do · `WEAK` else |
 //! | text | `UNSUPPORTED-BY-DESIGN` declared, nothing computed · `API-ERROR` the call raised · `DEGENERATE` more than half of the answers are · `SUPPORTED` Wilson lower end above 0.5 and at most 10 % degenerate · `DEGRADED` else |
 //! | drift | of one process, of all its calls, by the table in `drift.rs` |
 //! | context | by retention at turn 4, its interval over scenes: `RETAINS` lower end above 0.20 · `LOSES` the interval reaches 0 · `PARTIAL` else; `n/a` where nothing was known first, `n/a (stateless)` where the model has no form for earlier turns, `n/a (not offered)` where it has no room for them |
@@ -23,6 +23,9 @@ const DISTINCT_FROM: f64 = 0.80;
 const TEXT_ABOVE: f64 = 0.5;
 /// Share of degenerate answers up to which text is supported.
 const DEGENERATE_UP_TO: f64 = 0.10;
+/// How the reason begins for which every figure is void that was taken while the model gave one answer to
+/// different pictures.
+pub const ONE_ANSWER: &str = "I4";
 /// The four verdicts of a row.
 pub(super) struct Verdicts {
     pub(super) vision: Verdict,
@@ -39,7 +42,12 @@ impl Verdicts {
             Some(_) => rule(newest),
         };
         Self {
-            vision: quality(Kind::Vision, vision),
+            vision: match one_answer(newest) {
+                Some(why) if newest.run(Kind::Vision).is_none() => {
+                    verdict(Mark::Partial, "BLIND-SUSPECT", why)
+                }
+                _ => quality(Kind::Vision, vision),
+            },
             text: quality(Kind::Text, text),
             drift: match newest.run(Kind::Drift) {
                 None => unknown("not measured"),
@@ -68,6 +76,13 @@ pub(super) fn void(newest: &Newest<'_>, kind: Kind, missing: &str) -> Verdict {
     let refused = newest.run(kind).and_then(|run| run.voids().first());
     let why = refused.map_or(missing, |void| &void.reason);
     verdict(Mark::Unknown, "void", format!("void: {why}"))
+}
+
+/// Why warm inference was refused, where the model gave one answer to different pictures.
+pub(super) fn one_answer<'a>(newest: &Newest<'a>) -> Option<&'a str> {
+    let voids = newest.run(Kind::Warm)?.voids().iter();
+    let mut reasons = voids.map(|void| void.reason.as_str());
+    reasons.find(|reason| reason.starts_with(ONE_ANSWER))
 }
 
 /// A failure that says nothing about the model.

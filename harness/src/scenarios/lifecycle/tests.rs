@@ -161,7 +161,7 @@ fn run(
             }
             ledger.take(line);
         }
-        ledger.close_epoch(epoch);
+        ledger.close_epoch(epoch, |_| None);
     }
     let told = ledger.close();
     let run = store::Run {

@@ -6,11 +6,14 @@ mod stopping;
 mod tests;
 mod workload;
 
+use std::collections::BTreeMap;
+
 use store::Metric;
 
 use crate::message::Epoch;
 use crate::subject::{AskError, Subject, not_offered};
 
+use super::invariants::one_answer;
 use super::{Needs, Probe, Profile, Scenario, SoFar, energy};
 use passes::Sitting;
 use workload::{Asks, Length};
@@ -242,6 +245,14 @@ impl Scenario for WarmInference {
 
     fn on_request(&self) -> bool {
         self.asks == Asks::InWords
+    }
+
+    /// I4, of answers of natural length: one for each new picture.
+    fn worthless(&self, shown: &BTreeMap<Metric, Vec<f64>>) -> Option<String> {
+        // A server's answers are texts.
+        let answers = [Metric::OutputHash, Metric::TextHash];
+        let answers = answers.iter().find_map(|metric| shown.get(metric))?;
+        self.asks.is_telling().then(|| one_answer(answers))?
     }
 
     fn run(&self, subject: &mut dyn Subject, probe: &mut Probe<'_>) -> Result<(), AskError> {

@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use store::summary::rows;
 use store::{RemarkKind, Run};
 
 use super::passes::FIXED;
 use super::*;
 use crate::measure::Bandwidth;
 use crate::scenarios::Gauge;
-use crate::scenarios::fake::{Fake, reasons, run_campaign, run_cell, run_epochs, values};
+use crate::scenarios::fake::{Fake, reasons, run_campaign, run_cell, run_epochs, shown, values};
 use crate::subject::{Allocator, Reply, Request};
 
 /// What only a server has.
@@ -207,7 +208,7 @@ fn an_engine_that_keeps_pictures_shows_a_gain() {
         let look = move |request: &Request<'_>, _| {
             let (seen, again) = &mut *looked.borrow_mut();
             *again = !seen.insert(request.images[0].to_vec());
-            Ok("coloured shapes".to_owned())
+            Ok(shown(request.images[0]))
         };
         Fake::new(look).twisted(move |reply, _| {
             if !known.borrow().1 {
@@ -293,6 +294,49 @@ fn faults_leave_no_figures() {
         })
     };
     check_void(echo, "I3: the answer repeats the prompt");
+}
+
+#[test]
+fn one_answer_to_all_pictures_leaves_no_figure_of_its_process() {
+    let reason = "I4: one answer to 5 different pictures";
+    let constant = || Fake::constant("a person standing outdoors");
+    check_void(constant, reason);
+    let run = run_cell(&MEDIUM, &[], |_| constant());
+    assert_eq!((run.samples(), run.answers.len()), (&[][..], 2));
+    let row = &rows(std::slice::from_ref(&run))[0];
+    assert_eq!(row.vision.label, "BLIND-SUSPECT");
+    assert_eq!(
+        (row.vision.detail.as_str(), row.status.rule.as_str()),
+        (reason, "R1")
+    );
+    // One process of two.
+    let mut processes = [constant(), Fake::seeing()].into_iter();
+    let run = run_cell(&MEDIUM, &[], |_| processes.next().unwrap());
+    assert_eq!((trials(&run), reasons(&run)[0]), (vec![5], reason));
+}
+
+#[test]
+fn one_answer_is_no_fault_where_it_may_be_true() {
+    let check = |scenario: &'static WarmInference, fresh: &dyn Fn() -> Fake| {
+        let epochs = &scenario.epochs(Profile::Standard)[..1];
+        let run = run_epochs((scenario, epochs), &[], |_| fresh());
+        assert_eq!(reasons(&run), [""; 0], "{}", scenario.name());
+        assert!(!values(&run, Metric::Inference).is_empty());
+    };
+    let constant = || Fake::constant("three shapes");
+    for scenario in [&PHOTO, &SMALL_SHORT, &MEDIUM_SHORT, &PHOTO_SHORT] {
+        check(scenario, &constant);
+    }
+    // Two answers, in whatever order, are two.
+    let two = || {
+        Fake::new(|request: &Request<'_>, _| {
+            let large = shown(request.images[0]).ends_with(|last| last > '7');
+            Ok(format!("a scene {large}"))
+        })
+    };
+    for scenario in [&SMALL, &MEDIUM] {
+        check(scenario, &two);
+    }
 }
 
 #[test]

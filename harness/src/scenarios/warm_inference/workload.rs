@@ -80,6 +80,12 @@ impl Asks {
         }
     }
 
+    /// Whether whoever sees its pictures says something else of each: scenes do not recur. A few words are
+    /// true of many scenes, and of photographs there are few, each with other details.
+    pub(super) fn is_telling(self) -> bool {
+        matches!(self, Self::About(workload) if workload.length == Length::Describe && workload.size != SIZE)
+    }
+
     /// The length, as answers are filed under.
     pub(super) const fn arm(self) -> &'static str {
         match self {
