@@ -173,12 +173,12 @@ fn a_stalled_server_is_given_up() {
 
 #[test]
 fn without_the_servers_count_there_is_no_token_rate() {
-    let server = Scripted::start(|_| {
+    let server = Scripted::start(|call| {
         let words = [
             ": ping".to_owned(),
             chunk("a dög "),
             chunk("and "),
-            chunk("a 😀"),
+            chunk(&format!("a 😀 {call}")),
         ];
         let parts: Vec<&str> = words.iter().map(String::as_str).collect();
         stream(&[parts.as_slice(), &[&end(), &done()]].concat())
@@ -213,9 +213,28 @@ fn without_the_servers_count_there_is_no_token_rate() {
         "{:?}",
         run.voids()
     );
-    assert_eq!(run.answers[0].text, "a dög and a 😀");
+    let said = &run.answers[0].text;
+    assert!(said.starts_with("a dög and a 😀 "), "{said}");
     let table = text(&output.stdout);
     assert!(table.contains("seen from outside: phases, ids"), "{table}");
+}
+
+#[test]
+fn a_server_that_says_one_thing_of_all_pictures_has_no_figures() {
+    let same = || stream(&[&chunk("a person "), &chunk("outdoors"), &end(), &done()]);
+    let server = Scripted::start(move |_| same());
+    let bench = Bench::new();
+    let output = bench.run(&server.url(), &["--scenario", "warm-inference"]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let run = &bench.runs()[0];
+    assert_eq!(run.samples(), []);
+    let table = text(&output.stdout);
+    for part in [
+        "vision BLIND-SUSPECT (I4: one answer to ",
+        "void: scripted, ",
+    ] {
+        assert!(table.contains(part), "{part:?} is not in {table}");
+    }
 }
 
 #[test]
