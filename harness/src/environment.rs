@@ -193,6 +193,15 @@ mod tests {
     }
 
     #[test]
+    fn a_checkout_of_cargos_own_is_of_no_known_branch() {
+        let dir = tempfile::tempdir().unwrap();
+        git::ask(dir.path(), &["init", "--quiet", "--initial-branch", "main"]).unwrap();
+        assert_eq!(git::branch(dir.path()).as_deref(), Some("main"));
+        std::fs::write(dir.path().join(".cargo-ok"), "").unwrap();
+        assert_eq!(git::branch(dir.path()), None);
+    }
+
+    #[test]
     fn the_system_is_named_with_its_kernel() {
         let dir = tempfile::tempdir().unwrap();
         let root = Root::under(dir.path());

@@ -25,8 +25,12 @@ pub(crate) fn commit(tree: &Path) -> Option<String> {
     (!prefix_and_commit.contains('\n')).then_some(prefix_and_commit)
 }
 
-/// The branch that is checked out, if any.
+/// The branch that is checked out, if any. What `cargo install --git` checks out, and marks, is on a branch of
+/// Cargo's own naming, whichever was asked for.
 pub(crate) fn branch(tree: &Path) -> Option<String> {
+    if tree.join(".cargo-ok").exists() {
+        return None;
+    }
     ask(tree, &["symbolic-ref", "--short", "HEAD"])
 }
 

@@ -134,7 +134,7 @@ impl Requests {
                 let things = novel_words(mixed(*seed).wrapping_add(n as u64));
                 New {
                     picture: None,
-                    messages: [Message::user(&format!("{things}: {STORY}"))],
+                    messages: [Message::user(format!("{things}: {STORY}"))],
                 }
             }
         }
