@@ -285,6 +285,39 @@ fn check_refused(url: &str, more: &[&str], part: &str) {
 }
 
 #[test]
+fn mlx_vlm_loads_what_it_is_asked_for() {
+    // As version 0.7.10 answers that holds one model of the hub's cache.
+    let pages = &[
+        (
+            "/v1/models",
+            r#"{"object":"list","data":[{"id":"owner/other","object":"model","created":1}]}"#,
+        ),
+        (
+            "/openapi.json",
+            r#"{"openapi":"3.1.0","info":{"title":"MLX-VLM Inference API","version":"0.7.10"}}"#,
+        ),
+    ];
+    let server = Scripted::telling(pages, |_, _| stream(&[&chunk("hi"), &end(), &done()]));
+    let bench = Bench::new();
+    let model = "/models/tiny-vlm";
+    bench.run(
+        &server.url(),
+        &["--model", model, "--scenario", "text-only"],
+    );
+    let run = bench.runs().remove(0);
+    let cell = &run.cell;
+    assert_eq!(
+        (
+            cell.model.as_str(),
+            cell.device.as_str(),
+            cell.revision.as_str()
+        ),
+        ("tiny-vlm", "mlx-vlm", "0.7.10")
+    );
+    assert_eq!(run.argument.as_deref(), Some(model));
+}
+
+#[test]
 fn what_cannot_be_asked_is_refused_at_once() {
     let server = Scripted::start(|_| stream(&[&chunk("hi"), &end(), &done()]));
     let url = server.url();

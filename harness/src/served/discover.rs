@@ -19,6 +19,9 @@ pub struct Wanted {
     pub process: Option<u32>,
 }
 
+/// The server of mlx-vlm.
+const MLX: &str = "mlx-vlm";
+
 /// What a server tells about itself.
 struct Software {
     name: &'static str,
@@ -39,7 +42,11 @@ pub fn discover(wanted: &Wanted, names: &[String]) -> Result<Vec<Model>> {
         here.then(|| measure::listener(wanted.address.port()))?
     });
     let ids: Vec<String> = listed.iter().filter_map(id).collect();
-    let chosen = chosen(&wanted.address, &ids, names)?;
+    let chosen = match (software.name, names) {
+        // It lists what it holds, and loads whatever else it is asked for.
+        (MLX, [_, ..]) => chosen(&wanted.address, &[], names)?,
+        _ => chosen(&wanted.address, &ids, names)?,
+    };
     let mut models = Vec::new();
     for id in chosen {
         let entry = listed
@@ -64,9 +71,13 @@ pub fn discover(wanted: &Wanted, names: &[String]) -> Result<Vec<Model>> {
 }
 
 fn model(server: Server, version: &str) -> Model {
-    // llama.cpp may call a model by the file's whole path.
-    let name = server.model.rsplit(['/', '\\']).next();
-    let name = name.filter(|name| name.ends_with(".gguf"));
+    // llama.cpp may call a model by the file's whole path, mlx-vlm by that of its folder.
+    let name = server
+        .model
+        .trim_end_matches('/')
+        .rsplit(['/', '\\'])
+        .next();
+    let name = name.filter(|name| name.ends_with(".gguf") || server.model.starts_with('/'));
     Model {
         name: short(name.unwrap_or(&server.model)),
         dir: std::path::PathBuf::new(),
@@ -157,13 +168,14 @@ fn software(client: &Client, listed: &[Value]) -> Software {
         _ => None,
     };
     let ollama = || told("ollama", text("/api/version", "version"));
-    // It tells no version, but which model it holds.
+    // It describes its interface.
     let mlx = || {
-        let found = client.get("/health").ok()?;
-        let holds = found.get("loaded_model").is_some();
-        holds.then(|| Software {
-            name: "mlx-vlm",
-            version: "version unknown".to_owned(),
+        let found = client.get("/openapi.json").ok()?;
+        let info = |field| found.get("info")?.get(field)?.as_str();
+        let is_it = info("title")?.starts_with("MLX-VLM");
+        is_it.then(|| Software {
+            name: MLX,
+            version: short(info("version").unwrap_or("version unknown")),
         })
     };
     llama()

@@ -70,6 +70,18 @@ impl Scripted {
     pub(crate) fn answering(
         script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        const MODELS: &[(&str, &str)] = &[(
+            "/v1/models",
+            r#"{"object":"list","data":[{"id":"scripted","object":"model"}]}"#,
+        )];
+        Self::telling(MODELS, script)
+    }
+
+    /// The same, and this JSON at other addresses.
+    pub(crate) fn telling(
+        pages: &'static [(&'static str, &'static str)],
+        script: impl Fn(usize, &str) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (over, calls, script) = (
@@ -85,7 +97,7 @@ impl Scripted {
                 }
                 let (calls, script) = (Arc::clone(&calls), Arc::clone(&script));
                 std::thread::spawn(move || {
-                    let _ = serve(stream?, |body| {
+                    let _ = serve(stream?, pages, |body| {
                         script(calls.fetch_add(1, Ordering::Relaxed), body)
                     });
                     std::io::Result::Ok(())
@@ -108,7 +120,11 @@ impl Drop for Scripted {
     }
 }
 
-fn serve(stream: TcpStream, chat: impl Fn(&str) -> Answer) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    pages: &[(&str, &str)],
+    chat: impl Fn(&str) -> Answer,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let (mut first, mut line, mut length) = (String::new(), String::new(), 0);
     reader.read_line(&mut first)?;
@@ -120,9 +136,11 @@ fn serve(stream: TcpStream, chat: impl Fn(&str) -> Answer) -> std::io::Result<()
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
-    let answer = match first.split(' ').nth(1).unwrap_or_default() {
-        "/v1/models" => json(r#"{"object":"list","data":[{"id":"scripted","object":"model"}]}"#),
-        "/v1/chat/completions" => chat(&String::from_utf8_lossy(&body)),
+    let asked = first.split(' ').nth(1).unwrap_or_default();
+    let page = pages.iter().find(|(path, _)| *path == asked);
+    let answer = match (asked, page) {
+        ("/v1/chat/completions", _) => chat(&String::from_utf8_lossy(&body)),
+        (_, Some((_, text))) => json(text),
         _ => Answer::raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
     };
     let mut stream = stream;
