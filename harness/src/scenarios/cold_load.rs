@@ -101,12 +101,37 @@ fn load(probe: &mut Probe<'_>, birth: &Birth, weight_bytes: u64) {
     let (metric, seconds) = (load_metric(birth, weight_bytes), birth.load.as_secs_f64());
     probe.value_unless(slept, Metric::Startup, birth.startup.as_secs_f64());
     probe.value_unless(slept, metric, seconds);
+    if let Some(text) = missed(&probe.epoch.arm, metric, birth) {
+        probe.finding(&text);
+    }
     if metric == Metric::LoadCold {
         probe.value_unless(slept, Metric::LoadRate, weight_bytes as f64 / seconds);
     }
     if let (FROM_STORAGE, Some(read)) = (probe.epoch.arm.as_str(), birth.disk_read) {
         probe.value(Metric::LoadRead, read as f64);
     }
+}
+
+/// What is said of a load that was not the one that this arm is for. The same for every process, so that it is
+/// said once.
+fn missed(arm: &str, metric: Metric, birth: &Birth) -> Option<String> {
+    let (wanted, why) = match arm {
+        FROM_STORAGE => (
+            Metric::LoadCold,
+            "the system kept weights in memory, or storage delivered less of them",
+        ),
+        _ => (
+            Metric::LoadWarm,
+            "the system did not keep all weights in memory, or read some again",
+        ),
+    };
+    let told = birth.residency.is_some() && birth.disk_read.is_some();
+    let why = if told {
+        why
+    } else {
+        "the system does not tell what was in memory, or what storage delivered"
+    };
+    (metric != wanted).then(|| format!("a load that is proved {arm} was not achievable: {why}"))
 }
 
 /// What the load may be called, by proof.
@@ -190,6 +215,47 @@ mod tests {
         assert_eq!(values(&run, Metric::LoadMemory), [2000.0; 4]);
         assert_eq!(values(&run, Metric::FirstInference).len(), 4);
         assert_eq!(reasons(&run), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_load_that_could_not_be_had_is_told_once() {
+        let half = Birth {
+            residency: Some(0.5),
+            disk_read: Some(500),
+            ..birth()
+        };
+        let untold = Birth {
+            residency: None,
+            ..birth()
+        };
+        let said = |births: [Birth; 4]| {
+            let run = run_cell(&ColdLoad, &births, |_| Fake::seeing());
+            let texts = run.remarks.into_iter().map(|remark| remark.text);
+            texts.collect::<Vec<_>>()
+        };
+        let cold = Birth {
+            residency: Some(0.0),
+            disk_read: Some(1000),
+            ..birth()
+        };
+        assert_eq!(said([cold, birth(), cold, birth()]), [""; 0]);
+        assert_eq!(
+            said([cold, half, cold, half]),
+            [
+                "a load that is proved warm was not achievable: the system did not keep all weights in memory, or read some again"
+            ]
+        );
+        assert_eq!(
+            said([half, birth(), half, birth()]),
+            [
+                "a load that is proved cold was not achievable: the system kept weights in memory, or storage delivered less of them"
+            ]
+        );
+        let untold = said([untold, birth(), untold, birth()]);
+        assert!(
+            untold.len() == 1 && untold[0].ends_with("what storage delivered"),
+            "{untold:?}"
+        );
     }
 
     #[test]
