@@ -41,13 +41,13 @@ warn() {
     [ -z "${GITHUB_STEP_SUMMARY:-}" ] || printf '%s\n\n' "Warning: $1" >> "$GITHUB_STEP_SUMMARY"
 }
 
-# Changes that the repository accepts. An id that is gone is told, and hinders nothing.
+# Changes that the repository accepts: id, day, reason. What is wrong with a line is told, and hinders nothing.
 accept() {
     [ -f "$root/acknowledged.txt" ] || return 0
-    while read -r id reason || [ -n "$id" ]; do
+    while read -r id on reason || [ -n "$id" ]; do
         case "$id" in "" | "#"*) continue ;; esac
-        report changes --db "$folder/all.db" "--acknowledge=$id" "--reason=$reason" 2> "$folder/why" ||
-            warn "acknowledged.txt: $(tail -n 1 "$folder/why")"
+        report changes --db "$folder/all.db" "--acknowledge=$id" "--on=$on" "--reason=$reason" 2> "$folder/why" ||
+            warn "acknowledged.txt: $(head -n 1 "$folder/why")"
     done < "$root/acknowledged.txt"
 }
 

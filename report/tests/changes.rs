@@ -99,10 +99,21 @@ fn an_accepted_change_is_remembered() {
         .as_str()
         .unwrap()
         .to_owned();
-    let accept = ["changes", "--acknowledge", &id, "--reason", "new kernel"];
+    let accept = [
+        "changes",
+        "--acknowledge",
+        &id,
+        "--on",
+        "2026-11-20",
+        "--reason",
+        "new kernel",
+    ];
     assert!(said(folder.path(), &accept).starts_with(&format!("accepted {id}")));
     let text = said(folder.path(), &["changes"]);
     assert!(text.contains("    accepted: new kernel\n"), "{text}");
+    let db = store::Db::open_existing(&folder.path().join("results.db")).unwrap();
+    let at = db.acknowledgements().unwrap()[0].at;
+    assert_eq!(at.to_rfc3339(), "2026-11-20T23:59:59+00:00");
     assert!(refused(folder.path(), &accept).contains("accepted already"));
     let unknown = ["changes", "--acknowledge", "000000000000", "--reason", "x"];
     assert!(refused(folder.path(), &unknown).contains("no change has the id \"000000000000\""));

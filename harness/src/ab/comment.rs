@@ -8,10 +8,10 @@ use store::gate::Comment;
 
 /// Its template, and that of the tables in it.
 const TEMPLATES: [(&str, &str); 2] = [
-    ("check.md", include_str!("../../../templates/check.md")),
+    ("check.md", include_str!("../../templates/check.md")),
     (
         "pipe_table.md",
-        include_str!("../../../templates/pipe_table.md"),
+        include_str!("../../templates/pipe_table.md"),
     ),
 ];
 

@@ -216,7 +216,9 @@ fn a_change_that_the_repository_accepts_is_not_open() {
     let ids = text.lines().next().unwrap();
     let id = ids.trim_start_matches("<!-- vlm-bench changes: ");
     let id = &id[..12];
-    let list = format!("# reviewed\n\n{id}  exact softmax, #41\n0123456789ab  of long ago");
+    let list = format!(
+        "# reviewed\n\n{id}  2026-11-20  exact softmax, #41\n0123456789ab  2026-01-01  of long ago\n{id}  undated"
+    );
     fs::write(desk.path("acknowledged.txt"), list).unwrap();
     let said = collect();
     assert!(
@@ -224,6 +226,7 @@ fn a_change_that_the_repository_accepts_is_not_open() {
             && said.contains("0123456789ab"),
         "{said}"
     );
+    assert!(said.contains("invalid value 'undated'"), "{said}");
     let text = desk.text("night/changes.md");
     assert!(text.contains("no open change"), "{text}");
     assert_eq!(desk.text("night/news").trim(), "0");

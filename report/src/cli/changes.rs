@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use clap::{Args, ValueEnum};
 use report::changes::{self, Form};
 
@@ -56,6 +56,9 @@ pub(super) struct Changes {
     /// Why it is accepted, one line
     #[arg(long, value_name = "TEXT", requires = "acknowledge")]
     reason: Option<String>,
+    /// On which day (UTC) it was accepted; changes that were known by then keep their ids [default: now]
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "acknowledge")]
+    on: Option<NaiveDate>,
     #[command(flatten)]
     look: Look,
 }
@@ -83,7 +86,9 @@ impl Changes {
         let text = match (&self.acknowledge, &self.series) {
             (Some(id), _) => {
                 let reason = self.reason.as_deref().unwrap_or_default();
-                changes::acknowledge(db, (id, reason), Utc::now())?
+                let end = self.on.and_then(|day| day.and_hms_opt(23, 59, 59));
+                let at = end.map_or_else(Utc::now, |end| end.and_utc());
+                changes::acknowledge(db, (id, reason), at)?
             }
             (None, Some(file)) => changes::of_file(file, form)?,
             (None, None) => {
