@@ -2,12 +2,15 @@
 
 pub mod download;
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use store::{Outcome, Run};
+use store::stats::Figure;
+use store::{Cell, Outcome, Run};
 
 use crate::cli::duration;
+use crate::conditions::Sampler;
 use crate::plan::Planned;
 
 /// How the screen is written to.
@@ -47,6 +50,8 @@ pub struct Progress<W: Write> {
     cells: (usize, usize),
     /// Epochs done, in this session and before it, and all that are planned.
     epochs: (usize, usize, usize),
+    /// What cells under way have come to, with the machine's heat, in words.
+    so_far: HashMap<Cell, String>,
 }
 
 impl<W: Write> Progress<W> {
@@ -58,7 +63,21 @@ impl<W: Write> Progress<W> {
             start: Instant::now(),
             cells: (0, cells.len()),
             epochs: (0, 0, cells.iter().sum()),
+            so_far: HashMap::new(),
         }
+    }
+
+    /// What a cell has come to after its last process: told on the live line.
+    pub fn so_far(&mut self, planned: &Planned, figure: Option<Figure>) {
+        if self.style == Style::Plain {
+            return;
+        }
+        let figure = figure.map(|figure| format!("{} {figure}", figure.metric));
+        let heat = Sampler::new(None).read().state.thermal;
+        let heat = heat.map(|level| format!("thermal {}", level.name()));
+        let words = [figure, heat].into_iter().flatten();
+        let words = words.map(|words| format!("  {words}")).collect();
+        self.so_far.insert(planned.cell(String::new()), words);
     }
 
     /// So many epochs were done before this session.
@@ -84,10 +103,12 @@ impl<W: Write> Progress<W> {
         let trial = f64::from(done.min(of)) / f64::from(of.max(1));
         let eta = self.eta(self.epochs.0.saturating_sub(1) as f64 + trial);
         let place = format!("epoch {}/{} {arm}", epoch + 1, planned.epochs.len());
+        let so_far = self.so_far.get(&planned.cell(String::new()));
         let text = format!(
-            "{}  {} trial {done}/{of}{eta}",
+            "{}  {} trial {done}/{of}{}{eta}",
             self.subject(planned),
             place.trim_end(),
+            so_far.map_or("", String::as_str),
         );
         let (on, off) = if colour {
             ("\x1b[2m", "\x1b[0m")
@@ -166,6 +187,8 @@ impl<W: Write> Progress<W> {
 
 #[cfg(test)]
 mod tests {
+    use store::stats::figure;
+
     use super::*;
     use crate::models::{Backend, Device};
     use crate::scenarios::{Profile, find};
@@ -240,6 +263,29 @@ mod tests {
         assert!(!text.contains(['\r', '\x1b']), "{text:?}");
         assert!(text.starts_with("[0/2] tiny  text-only ...\n"), "{text}");
         assert!(text.ends_with("FAILED (load): gone  (1.5s)\n"), "{text}");
+    }
+
+    #[test]
+    fn the_live_line_tells_what_a_cell_has_come_to() {
+        let line = |style| {
+            let (planned, mut out) = (planned(), Vec::new());
+            let mut progress = Progress::new(&mut out, style, &[2]);
+            progress.so_far(
+                &planned,
+                figure(&store::Sample {
+                    metric: store::Metric::Inference,
+                    epochs: vec![vec![0.1, 0.1], vec![0.1]],
+                }),
+            );
+            progress.step(&planned, 0, (1, 2));
+            String::from_utf8(out).unwrap()
+        };
+        let live = line(Style::Live { colour: false });
+        assert!(
+            live.contains("trial 1/2  inference 100 ms ± 0.0 % (n=3/2†)"),
+            "{live:?}"
+        );
+        assert!(!line(Style::Plain).contains("inference"));
     }
 
     #[test]

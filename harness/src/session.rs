@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
+use store::stats::Figure;
 use store::summary::{MARKS, again, lines, notes, rows, summary_table, text_table};
 use store::{
     Asked, Db, Document, Outcome, Remark, RemarkKind, Run, RunFilter, Session, Uuid, Void,
@@ -313,6 +314,10 @@ struct Display<'a> {
 impl Watch for Display<'_> {
     fn step(&mut self, planned: &Planned, epoch: usize, trial: (u32, u32)) {
         self.progress.step(planned, epoch, trial);
+    }
+
+    fn so_far(&mut self, planned: &Planned, figure: Option<Figure>) {
+        self.progress.so_far(planned, figure);
     }
 
     fn done(&mut self, planned: &Planned, measured: Measured) -> Result<()> {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use store::{Cell, Outcome, RemarkKind, Stage};
+use store::stats::{Figure, figure};
+use store::{Cell, Metric, Outcome, RemarkKind, Sample, Stage};
 
 use super::journal::{Journal, Recorded};
 use super::ledger::{Entry, Ledger, Told};
@@ -15,6 +16,7 @@ use crate::cli::duration;
 use crate::conditions::{self, CoolDown, Sampler, Thermal};
 use crate::message::{Epoch, Message};
 use crate::plan::{Plan, Planned};
+use crate::scenarios::SoFar;
 
 /// Follow-ups of one cell, at most: a search that does not end is cut off.
 const MOST_FOLLOW_UPS: usize = 60;
@@ -26,6 +28,8 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 pub trait Watch {
     /// So many of so many trials of an epoch are done; `epoch` counts from 0.
     fn step(&mut self, planned: &Planned, epoch: usize, trial: (u32, u32));
+    /// A process has ended; what its cell has come to so far.
+    fn so_far(&mut self, _planned: &Planned, _figure: Option<Figure>) {}
     /// A cell is complete.
     ///
     /// # Errors
@@ -284,8 +288,21 @@ impl<'a> Campaign<'a> {
         let worthless = |shown: &_| planned.worthless(shown);
         progress.ledger.close_epoch(epoch, worthless);
         progress.epochs += 1;
+        watch.so_far(planned, headline(&progress.ledger.so_far()));
         notes.end(wall)
     }
+}
+
+/// The figure that people wait for: of a request, else of a load.
+fn headline(so_far: &SoFar<'_>) -> Option<Figure> {
+    const METRICS: [Metric; 3] = [Metric::Inference, Metric::LoadWarm, Metric::LoadCold];
+    METRICS.iter().find_map(|&metric| {
+        let epochs = so_far.values.iter();
+        let epochs = epochs
+            .filter_map(|epoch| epoch.get(&metric).cloned())
+            .collect();
+        figure(&Sample { metric, epochs })
+    })
 }
 
 /// Trials done and wanted, where an entry tells of one. None done yet: the warm-up is over, no step.
