@@ -12,7 +12,11 @@ fn installed(home: &Path) -> Command {
     let program = home.join("bin/harness");
     if !program.exists() {
         std::fs::create_dir_all(home.join("bin")).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_harness"), &program).unwrap();
+        // By a process of its own: what one of this process's threads starts while another copies holds the
+        // file open for a moment, and a program that is open for writing cannot be started.
+        let mut copy = std::process::Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_harness")).arg(&program);
+        assert!(copy.status().unwrap().success());
     }
     let mut command = Command::new(program);
     command
