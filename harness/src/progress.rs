@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use store::stats::Figure;
-use store::{Cell, Outcome, Run};
+use store::stats::{Figure, figure};
+use store::{Cell, Metric, Outcome, Run, Sample};
 
 use crate::cli::duration;
 use crate::conditions::Sampler;
 use crate::plan::Planned;
+use crate::scenarios::SoFar;
 
 /// How the screen is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,11 +69,11 @@ impl<W: Write> Progress<W> {
     }
 
     /// What a cell has come to after its last process: told on the live line.
-    pub fn so_far(&mut self, planned: &Planned, figure: Option<Figure>) {
+    pub fn so_far(&mut self, planned: &Planned, so_far: &SoFar<'_>) {
         if self.style == Style::Plain {
             return;
         }
-        let figure = figure.map(|figure| format!("{} {figure}", figure.metric));
+        let figure = headline(so_far).map(|figure| format!("{} {figure}", figure.metric));
         let heat = Sampler::new(None).read().state.thermal;
         let heat = heat.map(|level| format!("thermal {}", level.name()));
         let words = [figure, heat].into_iter().flatten();
@@ -185,9 +186,21 @@ impl<W: Write> Progress<W> {
     }
 }
 
+/// The figure that people wait for: of a request, else of a load.
+fn headline(so_far: &SoFar<'_>) -> Option<Figure> {
+    const METRICS: [Metric; 3] = [Metric::Inference, Metric::LoadWarm, Metric::LoadCold];
+    METRICS.iter().find_map(|&metric| {
+        let epochs = so_far.values.iter();
+        let epochs = epochs
+            .filter_map(|epoch| epoch.get(&metric).cloned())
+            .collect();
+        figure(&Sample { metric, epochs })
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use store::stats::figure;
+    use std::collections::BTreeMap;
 
     use super::*;
     use crate::models::{Backend, Device};
@@ -270,13 +283,14 @@ mod tests {
         let line = |style| {
             let (planned, mut out) = (planned(), Vec::new());
             let mut progress = Progress::new(&mut out, style, &[2]);
-            progress.so_far(
-                &planned,
-                figure(&store::Sample {
-                    metric: store::Metric::Inference,
-                    epochs: vec![vec![0.1, 0.1], vec![0.1]],
-                }),
-            );
+            let shown = |values: &[f64]| BTreeMap::from([(Metric::Inference, values.to_vec())]);
+            let so_far = SoFar {
+                epochs: &[],
+                values: &[shown(&[0.1, 0.1]), shown(&[0.1])],
+                voids: &[],
+                replays: &[],
+            };
+            progress.so_far(&planned, &so_far);
             progress.step(&planned, 0, (1, 2));
             String::from_utf8(out).unwrap()
         };

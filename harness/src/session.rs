@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use chrono::Utc;
-use store::stats::Figure;
 use store::summary::{MARKS, again, lines, notes, rows, summary_table, text_table};
 use store::{
     Asked, Db, Document, Outcome, Remark, RemarkKind, Run, RunFilter, Session, Uuid, Void,
@@ -21,7 +20,7 @@ use crate::parent::{Campaign, Journal, Launcher, Measured, Watch};
 use crate::plan::{Plan, Planned, Wanted};
 use crate::probes::ProbeSet;
 use crate::progress::{Progress, Style};
-use crate::scenarios::{Profile, SCENARIOS, Scenario};
+use crate::scenarios::{Profile, SCENARIOS, Scenario, SoFar};
 use crate::served::{self, discover};
 use crate::source::{Model, Network, WeightsChoice, obtain};
 use crate::suite::Suite;
@@ -316,8 +315,8 @@ impl Watch for Display<'_> {
         self.progress.step(planned, epoch, trial);
     }
 
-    fn so_far(&mut self, planned: &Planned, figure: Option<Figure>) {
-        self.progress.so_far(planned, figure);
+    fn so_far(&mut self, planned: &Planned, so_far: &SoFar<'_>) {
+        self.progress.so_far(planned, so_far);
     }
 
     fn done(&mut self, planned: &Planned, measured: Measured) -> Result<()> {

@@ -16,7 +16,7 @@ use std::process::{Command, Output};
 
 use store::{Db, Metric, Outcome, Run, RunFilter, Stage};
 
-use served::llama::Llama;
+use served::llama::{Llama, there};
 use served::scripted::{Answer, Scripted, chunk, done, end, stream};
 
 /// A run of the backend against `url`, into a database of its own.
@@ -332,16 +332,6 @@ fn what_cannot_be_asked_is_refused_at_once() {
     check_refused("nonsense", &[], "--url \"nonsense\"");
     check_refused("http://127.0.0.1:1", &[], "no answer");
     check_refused("http://gpu.example", &["--offline"], "on another machine");
-}
-
-/// The server, unless there is none; a gate without one fails.
-fn there(llama: Option<Llama>) -> Option<Llama> {
-    if llama.is_none() {
-        let missing = "VLM_BENCH_LLAMA_SERVER and VLM_BENCH_LLAMA_MODEL name none";
-        assert!(std::env::var_os("CI").is_none(), "no server: {missing}");
-        eprintln!("left out: {missing}");
-    }
-    llama
 }
 
 /// Runs these scenarios; the cells as they are stored, and the table.

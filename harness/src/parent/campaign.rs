@@ -5,8 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use store::stats::{Figure, figure};
-use store::{Cell, Metric, Outcome, RemarkKind, Sample, Stage};
+use store::{Cell, Outcome, RemarkKind, Stage};
 
 use super::journal::{Journal, Recorded};
 use super::ledger::{Entry, Ledger, Told};
@@ -28,8 +27,8 @@ const COOL_DOWN: Duration = Duration::from_secs(300);
 pub trait Watch {
     /// So many of so many trials of an epoch are done; `epoch` counts from 0.
     fn step(&mut self, planned: &Planned, epoch: usize, trial: (u32, u32));
-    /// A process has ended; what its cell has come to so far.
-    fn so_far(&mut self, _planned: &Planned, _figure: Option<Figure>) {}
+    /// A process has ended; what its cell has shown so far.
+    fn so_far(&mut self, _planned: &Planned, _so_far: &SoFar<'_>) {}
     /// A cell is complete.
     ///
     /// # Errors
@@ -288,21 +287,9 @@ impl<'a> Campaign<'a> {
         let worthless = |shown: &_| planned.worthless(shown);
         progress.ledger.close_epoch(epoch, worthless);
         progress.epochs += 1;
-        watch.so_far(planned, headline(&progress.ledger.so_far()));
+        watch.so_far(planned, &progress.ledger.so_far());
         notes.end(wall)
     }
-}
-
-/// The figure that people wait for: of a request, else of a load.
-fn headline(so_far: &SoFar<'_>) -> Option<Figure> {
-    const METRICS: [Metric; 3] = [Metric::Inference, Metric::LoadWarm, Metric::LoadCold];
-    METRICS.iter().find_map(|&metric| {
-        let epochs = so_far.values.iter();
-        let epochs = epochs
-            .filter_map(|epoch| epoch.get(&metric).cloned())
-            .collect();
-        figure(&Sample { metric, epochs })
-    })
 }
 
 /// Trials done and wanted, where an entry tells of one. None done yet: the warm-up is over, no step.

@@ -180,7 +180,6 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::measure::Bandwidth;
     use crate::message::{Epoch, Message as Line};
     use crate::scenarios::Gauge;
     use crate::scenarios::fake::{Fake, birth, set};
@@ -220,15 +219,6 @@ mod tests {
             None
         }
         fn disk_read(&self) -> Option<u64> {
-            None
-        }
-        fn mapped(&self) -> Option<u64> {
-            None
-        }
-        fn installed(&self) -> Option<u64> {
-            None
-        }
-        fn bandwidth(&self) -> Option<Bandwidth> {
             None
         }
     }

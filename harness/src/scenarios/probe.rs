@@ -30,12 +30,18 @@ pub trait Gauge {
     /// Bytes that storage delivered to this process so far.
     fn disk_read(&self) -> Option<u64>;
     /// Resident pages of mapped files, in bytes.
-    fn mapped(&self) -> Option<u64>;
+    fn mapped(&self) -> Option<u64> {
+        None
+    }
     /// Memory of the machine, in bytes.
-    fn installed(&self) -> Option<u64>;
+    fn installed(&self) -> Option<u64> {
+        None
+    }
     /// How fast memory is read where the model computes. Of a processor it is measured now: for a moment it
     /// takes 64 MiB and all cores. None where nobody tells, as of Apple's GPUs.
-    fn bandwidth(&self) -> Option<Bandwidth>;
+    fn bandwidth(&self) -> Option<Bandwidth> {
+        None
+    }
     /// Does nothing until the machine is cool and idle, half a minute at least, two at most.
     fn cool_down(&self) -> CoolDown {
         let CoolDown { waited, reached } = cool_down(REST.1);

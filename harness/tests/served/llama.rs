@@ -71,3 +71,13 @@ impl Drop for Llama {
         let _ = self.child.wait();
     }
 }
+
+/// The server, unless there is none; a gate without one fails.
+pub(crate) fn there(llama: Option<Llama>) -> Option<Llama> {
+    if llama.is_none() {
+        let missing = "VLM_BENCH_LLAMA_SERVER and VLM_BENCH_LLAMA_MODEL name none";
+        assert!(std::env::var_os("CI").is_none(), "no server: {missing}");
+        eprintln!("left out: {missing}");
+    }
+    llama
+}

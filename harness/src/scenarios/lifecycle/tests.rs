@@ -6,7 +6,6 @@ use std::rc::Rc;
 use store::summary::{Verdict, rows};
 
 use super::*;
-use crate::measure::Bandwidth;
 use crate::message::Message as Line;
 use crate::parent::Ledger;
 use crate::scenarios::Gauge;
@@ -37,18 +36,6 @@ impl Gauge for Process {
 
     fn disk_read(&self) -> Option<u64> {
         Some(0)
-    }
-
-    fn mapped(&self) -> Option<u64> {
-        None
-    }
-
-    fn installed(&self) -> Option<u64> {
-        None
-    }
-
-    fn bandwidth(&self) -> Option<Bandwidth> {
-        None
     }
 
     fn available(&self) -> Option<u64> {

@@ -9,7 +9,6 @@ use store::{Metric, Run};
 
 use super::*;
 use crate::conditions::CoolDown;
-use crate::measure::Bandwidth;
 use crate::scenarios::Gauge;
 use crate::scenarios::fake::{Fake, reasons, run_campaign, values};
 use crate::subject::Allocator;
@@ -28,18 +27,6 @@ impl Gauge for Room {
 
     fn disk_read(&self) -> Option<u64> {
         Some(0)
-    }
-
-    fn mapped(&self) -> Option<u64> {
-        None
-    }
-
-    fn installed(&self) -> Option<u64> {
-        None
-    }
-
-    fn bandwidth(&self) -> Option<Bandwidth> {
-        None
     }
 
     fn cool_down(&self) -> CoolDown {

@@ -370,14 +370,6 @@ impl Gauge for Rated {
         Some(0)
     }
 
-    fn mapped(&self) -> Option<u64> {
-        None
-    }
-
-    fn installed(&self) -> Option<u64> {
-        None
-    }
-
     fn bandwidth(&self) -> Option<Bandwidth> {
         Some(Bandwidth::Rated(2e15))
     }
